@@ -1,0 +1,105 @@
+/**
+ * CoAP (RFC 7252, 7641, 7959) without a socket, a clock or a word of LwM2M: bytes go in and out, requests and
+ * responses come and go. This file is what the layer above sees; `endpoint.ts` does it.
+ */
+import type { Peer } from "../ports.js";
+import type { Method, ResponseCode } from "./code.js";
+
+/** A request to send, or one that came in. */
+export interface Request {
+  readonly method: Method;
+  /** Decoded Uri-Path segments, without a trailing empty one. */
+  readonly path: readonly string[];
+  /** Decoded Uri-Query options, each `name` or `name=value`. */
+  readonly query?: readonly string[];
+  readonly contentFormat?: number;
+  readonly accept?: number;
+  readonly payload?: Uint8Array;
+}
+
+export interface Response {
+  readonly code: ResponseCode;
+  readonly contentFormat?: number;
+  readonly payload?: Uint8Array;
+  /** Location-Path segments. */
+  readonly location?: readonly string[];
+  /** Max-Age in seconds: with 5.03 when to try again. */
+  readonly maxAge?: number;
+  /** Size1 in bytes: with 4.13 what would have been accepted. */
+  readonly size?: number;
+  /** Only in an answer to an Observe registration: keep the relation. */
+  readonly observe?: true;
+  /** Called once this response has been handed to the network; its errors are logged. */
+  readonly afterSent?: () => void;
+}
+
+/** A request as a handler sees it. */
+export interface IncomingRequest extends Request {
+  readonly query: readonly string[];
+  readonly payload: Uint8Array;
+  readonly peer: Peer;
+  /**
+   * `register`: the client asks to observe; answer with `observe: true` to accept, and keep the relation to notify.
+   * `cancel`: it asks to end the observation of this token, which has ended already when the handler is called.
+   */
+  readonly observe?: { readonly kind: "register" | "cancel"; readonly relation: Relation };
+}
+
+/** The first block of a body: the request without its payload. */
+export type IncomingHead = Omit<IncomingRequest, "payload"> & {
+  /** Size1 in bytes, if the peer announced it. */
+  readonly size: number | undefined;
+};
+
+/** One observation by one peer. Equal key: same peer and same token. */
+export interface Relation {
+  readonly key: string;
+  readonly peer: Peer;
+  readonly active: boolean;
+  /**
+   * Sends a notification. While a confirmable one is unacknowledged, a newer one takes its place.
+   * A code other than 2.xx ends the relation after sending.
+   * @returns `sent` (non-confirmable), `acknowledged`, `superseded` by a newer one, `unanswered` after all
+   *   retransmissions (the relation stays), `ended` when the relation was cancelled
+   */
+  notify(response: Response, options: { readonly confirmable: boolean }): Promise<NotificationFate>;
+  /** Ends the relation without a word to the peer. */
+  end(): void;
+}
+
+export type NotificationFate = "sent" | "acknowledged" | "superseded" | "unanswered" | "ended";
+
+/** Takes a body block by block. */
+export interface BodySink {
+  /** One block, in order; the next is asked for when this resolves. */
+  write(block: Uint8Array): void | Promise<void>;
+  /** The body is complete; what this answers goes to the peer. */
+  end(): Response | Promise<Response>;
+  /** The transfer was given up, replaced or timed out. Never after `end`. */
+  abort(reason: Error): void;
+}
+
+/** The layer above. Whatever it throws becomes 5.00 and a log line. */
+export interface RequestHandler {
+  /** May this peer speak to us? Requests from others are dropped without an answer. */
+  accepts(peer: Peer): boolean;
+  handle(request: IncomingRequest): Response | Promise<Response>;
+  /**
+   * A body that comes in blocks begins. Answer a sink to take it as a stream, a Response to refuse it, undefined to
+   * have it collected in memory (bounded) and given to `handle`.
+   */
+  open?(head: IncomingHead): BodySink | Response | undefined | Promise<BodySink | Response | undefined>;
+  /** The peer ended an observation: by RST, by Observe 1, or by a new one with the same token. */
+  relationEnded?(relation: Relation): void;
+}
+
+/** Why a request of ours got no response. */
+export class ExchangeError extends Error {
+  override readonly name = "ExchangeError";
+  /** `timeout`: no answer after all retransmissions · `reset`: the peer refused the message · `closed`: we stopped */
+  readonly reason: "timeout" | "reset" | "closed" | "protocol";
+  constructor(reason: ExchangeError["reason"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}

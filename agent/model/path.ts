@@ -1,0 +1,55 @@
+/**
+ * The vocabulary of LwM2M that every layer shares: paths, values, definitions, errors. What lives here imports
+ * nothing from the rest of the agent and does no work of its own.
+ */
+
+/** Reserved as an identifier of anything; in a Create it stands for "assign one" (LwM2M Core 1.2 §7.4.6). */
+export const MAX_ID = 65535;
+
+export type ObjectPath = readonly [objectId: number];
+export type InstancePath = readonly [objectId: number, objectInstanceId: number];
+export type ResourcePath = readonly [objectId: number, objectInstanceId: number, resourceId: number];
+export type ResourceInstancePath = readonly [
+  objectId: number,
+  objectInstanceId: number,
+  resourceId: number,
+  resourceInstanceId: number,
+];
+
+/** What an operation addresses: an Object, an Object Instance, a Resource or a Resource Instance. */
+export type Path = ObjectPath | InstancePath | ResourcePath | ResourceInstancePath;
+
+/**
+ * Reads `/3/0/9`. Segments are decimal without leading zeros, each below 65535.
+ * @returns undefined when `text` is no path of one to four segments
+ */
+export function parsePath(text: string): Path | undefined {
+  return text.startsWith("/") ? pathFromSegments(text.slice(1).split("/")) : undefined;
+}
+
+/** Reads a path from its segments, as CoAP carries them; undefined when they form none. */
+export function pathFromSegments(segments: readonly string[]): Path | undefined {
+  if (segments.length < 1 || segments.length > 4) return undefined;
+  const ids: number[] = [];
+  for (const segment of segments) {
+    const id = parseId(segment);
+    if (id === undefined) return undefined;
+    ids.push(id);
+  }
+  return ids as unknown as Path; // the length was checked above
+}
+
+/** Reads one identifier, 0 to 65534, decimal and without leading zeros. */
+export function parseId(text: string): number | undefined {
+  if (!/^(0|[1-9][0-9]{0,4})$/.test(text)) return undefined;
+  const id = Number(text);
+  return id < MAX_ID ? id : undefined;
+}
+
+/** Writes `/3/0/9`. */
+export const formatPath = (path: readonly number[]): string => `/${path.join("/")}`;
+
+/** Is `path` the same as `ancestor`, or below it? The empty path is above everything. */
+export function isWithin(path: readonly number[], ancestor: readonly number[]): boolean {
+  return ancestor.length <= path.length && ancestor.every((id, level) => id === path[level]);
+}

@@ -1,0 +1,236 @@
+/**
+ * What the pure parts ask of the world. `platform/` answers as Linux does, `test/simulated/` as the tests do; each port
+ * has one contract suite that runs on both.
+ */
+
+// ---- Time and chance --------------------------------------------------------------------------------------------
+
+declare const unit: unique symbol;
+/** A span of time in milliseconds. */
+export type Millis = number & { readonly [unit]: "ms" };
+export const millis = (value: number): Millis => value as Millis;
+export const seconds = (value: number): Millis => (value * 1000) as Millis;
+
+export interface Timer {
+  /** The callback will not be called any more. Harmless when it has been. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Time since an arbitrary start. Never goes back; every timeout is measured with it. */
+  now(): Millis;
+  /** Calendar time. Jumps when it is set; only for values that a server or a person reads. */
+  date(): Date;
+  /** Calls `fire` once. Delays of any length are kept, also beyond 2^31 ms. */
+  after(delay: Millis, fire: () => void): Timer;
+}
+
+export interface Random {
+  /** Evenly distributed in [0, 1). */
+  fraction(): number;
+  /** Unpredictable bytes. */
+  bytes(length: number): Uint8Array;
+}
+
+// ---- Log --------------------------------------------------------------------------------------------------------
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** A log line is an event with fields; it never holds a key. */
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** The same log, with fields that every line carries. */
+  child(fields: LogFields): Log;
+}
+
+// ---- Network ----------------------------------------------------------------------------------------------------
+
+/** Where a datagram comes from or goes to. */
+export interface Peer {
+  /** Numeric IPv4 or IPv6 address. */
+  readonly address: string;
+  readonly port: number;
+  /** Equal exactly when it is the same peer: `192.0.2.1:5683`, `[2001:db8::1]:5683`. */
+  readonly key: string;
+}
+
+/** One bound socket. */
+export interface DatagramSocket {
+  readonly local: { readonly address: string; readonly port: number };
+  /** Hands one datagram to the network. It may be lost; a local failure is reported to `onError`. */
+  send(datagram: Uint8Array, to: Peer): void;
+  /** Resolves when the socket is gone. Calling it again is harmless. */
+  close(): Promise<void>;
+}
+
+export interface DatagramHandlers {
+  /** The bytes belong to the receiver. */
+  onDatagram(datagram: Uint8Array, from: Peer): void;
+  /** The socket goes on; nothing is retried. */
+  onError(error: TransportError): void;
+}
+
+/** The network failed: no socket, no route, no name. */
+export class TransportError extends Error {
+  override readonly name = "TransportError";
+}
+
+// ---- State on disk ----------------------------------------------------------------------------------------------
+
+/** Small records that survive a power cut. Names consist of letters, digits, `-` and `.`. */
+export interface Store {
+  /** undefined when there is no such record. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** Resolves when the record is durable. After a crash either the old or the new record is there, whole. */
+  write(name: string, record: Uint8Array): Promise<void>;
+  /** Resolves when the removal is durable. Harmless when there is no such record. */
+  remove(name: string): Promise<void>;
+}
+
+// ---- Firmware ---------------------------------------------------------------------------------------------------
+
+/** A package on disk, complete. */
+export interface ImageFile {
+  /** Absolute path. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hexadecimal SHA-256 of the whole file. */
+  readonly sha256: string;
+}
+
+/**
+ * Why a package did not arrive or cannot be used. The names say what happened; the Firmware Update object turns them
+ * into an Update Result.
+ *
+ * - `storage`: not enough room · `memory`: out of RAM · `connection`: lost, refused, timed out
+ * - `integrity`: digest or signature wrong · `unsupported-package`: not a package for this board
+ * - `invalid-uri`: malformed, unresolvable, not found · `unsupported-protocol`: the scheme is not served
+ * - `failed`: the installation went wrong
+ */
+export type PackageFailure =
+  | "storage"
+  | "memory"
+  | "connection"
+  | "integrity"
+  | "unsupported-package"
+  | "invalid-uri"
+  | "unsupported-protocol"
+  | "failed";
+
+export class PackageError extends Error {
+  override readonly name = "PackageError";
+  readonly failure: PackageFailure;
+  constructor(failure: PackageFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
+
+/** The board is busy with something else; the same call may work later. */
+export class BusyError extends Error {
+  override readonly name = "BusyError";
+}
+
+export interface DownloadProgress {
+  /** Bytes on disk. */
+  readonly received: number;
+  /** Bytes expected in all, as far as the sender said. */
+  readonly total: number | undefined;
+}
+
+export interface Downloader {
+  /** URI schemes that this downloader serves, lower case and without the colon. */
+  readonly schemes: readonly string[];
+  /**
+   * Fetches a package to disk, bounded in size and time.
+   * @throws PackageError saying why it did not arrive; the abort reason when `signal` fires. No file is left then.
+   */
+  download(
+    uri: string,
+    options: { readonly signal: AbortSignal; readonly progress: (progress: DownloadProgress) => void },
+  ): Promise<ImageFile>;
+}
+
+/** Receives a pushed package piece by piece. */
+export interface PackageWriter {
+  write(piece: Uint8Array): Promise<void>;
+  /** Resolves when the file is complete and durable. */
+  finish(): Promise<ImageFile>;
+  /** Ends early and removes the file. Harmless after `finish`. */
+  discard(): Promise<void>;
+}
+
+/** Where packages lie until they are installed. At most one is kept at a time. */
+export interface PackageStorage {
+  /**
+   * Begins a new package; an older one is removed.
+   * @throws PackageError `storage` when `size`, as announced, is over the limit or does not fit
+   */
+  create(size: number | undefined): Promise<PackageWriter>;
+  /** Is the file there, with that size and digest? For the time after a restart. */
+  verify(image: ImageFile): Promise<boolean>;
+  /** Removes whatever package is kept. */
+  clear(): Promise<void>;
+}
+
+export interface BoardDescription {
+  readonly manufacturer: string;
+  readonly modelNumber: string;
+  readonly serialNumber: string;
+  readonly hardwareVersion: string;
+  /** Of the image that runs. */
+  readonly firmwareVersion: string;
+}
+
+/** What the verified metadata of a package says. */
+export interface PackageInfo {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What was known when an update began; it is on disk before anything irreversible happens. */
+export interface UpdateAttempt {
+  readonly id: string;
+  readonly package: PackageInfo;
+  readonly image: ImageFile;
+  /** Of the boot in which the update was executed. */
+  readonly bootId: string;
+  /** Of the image that ran then. */
+  readonly previousVersion: string;
+}
+
+/** One kind of board: how it takes an image, and how it restarts. */
+export interface Board {
+  readonly name: string;
+  /** Changes with every boot. */
+  bootId(): Promise<string>;
+  describe(): Promise<BoardDescription>;
+  /**
+   * Can this board install the package?
+   * @throws PackageError when it cannot
+   */
+  inspect(image: ImageFile, options: { readonly signal: AbortSignal }): Promise<PackageInfo>;
+  /**
+   * Writes the image where the next boot finds it. May be repeated after a power cut.
+   * @returns whether a restart makes it run, or it runs already
+   * @throws PackageError when it cannot be installed
+   */
+  apply(
+    image: ImageFile,
+    options: { readonly signal: AbortSignal; readonly progress: (fraction: number) => void },
+  ): Promise<"restart" | "running">;
+  /** After a boot: does the image of this attempt run? */
+  outcome(attempt: UpdateAttempt): Promise<"new" | "old" | "unknown">;
+  /** Makes the running image the one that stays. Safe to repeat; also called on each normal boot. */
+  commit(): Promise<void>;
+  /** Returns to the previous image. */
+  revert(): Promise<"restart" | "done">;
+  /** Restarts the board. Resolves when the restart is on its way. */
+  restart(): Promise<void>;
+  /** Returns to the factory image and settings; ends in a restart. */
+  factoryReset(): Promise<void>;
+}
