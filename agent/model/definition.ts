@@ -108,6 +108,8 @@ export interface WriteHandler<R extends ResourceDefinition> {
    */
   check?(value: ValueOf<R>): Awaitable<void>;
   write(value: ValueOf<R>): Awaitable<void | AfterResponse>;
+  /** A Write that replaces the whole Object Instance left this optional Resource out. Absent: it keeps its value. */
+  remove?(): Awaitable<void>;
 }
 
 /** For Opaque values that are too large for memory: they arrive as a stream. */
@@ -159,6 +161,7 @@ export interface AnyResourceHandler {
   read?(): Awaitable<ResourceContent | undefined>;
   check?(value: never): Awaitable<void>;
   write?(value: never): Awaitable<void | AfterResponse>;
+  remove?(): Awaitable<void>;
   receive?(size: number | undefined): Awaitable<ValueSink>;
   execute?(args: ExecuteArguments): Awaitable<void | AfterResponse>;
 }

@@ -1,0 +1,177 @@
+/**
+ * LwM2M over CoAP over UDP: the one place where operations and CoAP messages meet. It owns the socket and the endpoint
+ * of one client; registrations, observations and what operations do live in `agent/lwm2m`.
+ */
+import {
+  createEndpoint,
+  type Endpoint,
+  type EndpointLimits,
+  type TransmissionParameters,
+} from "../coap/endpoint.js";
+import {
+  type BodySink,
+  ExchangeError,
+  type IncomingHead,
+  type IncomingRequest,
+  type Relation,
+  type RequestHandler,
+  type Response,
+} from "../coap/exchange-types.js";
+import type { Client } from "../lwm2m/client.js";
+import type { Observer } from "../lwm2m/observations.js";
+import type { Origin } from "../lwm2m/operations.js";
+import type { ServerConnection } from "../lwm2m/server-connection.js";
+import type { ValueSink } from "../model/definition.js";
+import { RequestError, responseCodeOf } from "../model/errors.js";
+import type { Clock, DatagramHandlers, DatagramSocket, Log, Peer, Random } from "../ports.js";
+import { operationOf, responseOf } from "./coap-operations.js";
+import { createCoapServerConnection } from "./coap-registration.js";
+import type { ServerUri } from "./server-uri.js";
+
+export interface CoapBindingOptions {
+  readonly client: Client;
+  readonly openSocket: (handlers: DatagramHandlers) => Promise<DatagramSocket>;
+  /** Finds the address of a Server; rejects with TransportError. */
+  readonly resolve: (host: string, port: number) => Promise<Peer>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly transmission?: Partial<TransmissionParameters>;
+  readonly limits?: Partial<EndpointLimits>;
+}
+
+export class CoapBinding {
+  readonly #options: CoapBindingOptions;
+  readonly #endpoint: Endpoint;
+  /** Servers by the address that they were last found at: requests from elsewhere are not theirs. */
+  readonly #servers = new Map<string, Origin>();
+  #socket: DatagramSocket | undefined;
+
+  constructor(options: CoapBindingOptions) {
+    this.#options = options;
+    const { clock, random, log, transmission, limits } = options;
+    this.#endpoint = createEndpoint({
+      clock,
+      random,
+      log,
+      send: (datagram, to) => this.#socket?.send(datagram, to),
+      handler: this.#handler(),
+      ...(transmission && { transmission }),
+      ...(limits && { limits }),
+    });
+  }
+
+  /** @throws TransportError when there is no socket to be had */
+  async open(): Promise<void> {
+    this.#socket = await this.#options.openSocket({
+      onDatagram: (datagram, from) => this.#endpoint.receive(datagram, from),
+      onError: (error) => this.#options.log.warn("network error", { reason: error.message }),
+    });
+  }
+
+  /** The registration interface of one Server, to be given to the client. */
+  connection(shortServerId: number, uri: ServerUri): ServerConnection {
+    const origin: Origin = { shortServerId };
+    let peer: Peer | undefined;
+    return createCoapServerConnection(async (request) => {
+      // The name is looked up for each Register: a Server that moved is found again when it stopped answering.
+      if (peer === undefined || request.path.at(-1) === "rd") {
+        if (peer !== undefined) this.#servers.delete(peer.key);
+        peer = await this.#options.resolve(uri.host, uri.port);
+        this.#servers.set(peer.key, origin);
+      }
+      return this.#endpoint.request(peer, request);
+    }, uri.path);
+  }
+
+  async close(): Promise<void> {
+    this.#endpoint.close();
+    await this.#socket?.close();
+  }
+
+  #handler(): RequestHandler {
+    return {
+      accepts: (peer) => {
+        const origin = this.#servers.get(peer.key);
+        return origin !== undefined && this.#options.client.isRegistered(origin.shortServerId);
+      },
+      handle: async (request) => {
+        try {
+          return await this.#serve(request);
+        } catch (error) {
+          return this.#refusal(request, error);
+        }
+      },
+      open: async (head) => {
+        try {
+          return await this.#receive(head);
+        } catch (error) {
+          return this.#refusal(head, error);
+        }
+      },
+      relationEnded: (relation) => this.#options.client.endObservation(relation.key),
+    };
+  }
+
+  async #serve(request: IncomingRequest): Promise<Response> {
+    const { client } = this.#options;
+    const origin = this.#originOf(request.peer);
+    const operation = operationOf(request);
+    if (operation.kind !== "read" || request.observe?.kind !== "register") {
+      return responseOf(await client.perform(origin, operation));
+    }
+    if (request.query.length > 0) {
+      // Attributes in an Observe came with 1.2; one that is ignored would be worse than one that is refused.
+      throw new RequestError("4.00", "attributes in an Observe are not supported");
+    }
+    const observer = observerOf(request.observe.relation, this.#options.log);
+    const first = await client.observe(origin, operation.path, operation.accept, observer);
+    return { ...responseOf(first), observe: true };
+  }
+
+  /** A body that comes in blocks: streamed when the Resource takes it so, else collected and served as a whole. */
+  async #receive(head: IncomingHead): Promise<BodySink | undefined> {
+    const sink = await this.#options.client.receive(operationOf(head), head.size);
+    return sink && this.#bodySink(head, sink);
+  }
+
+  #bodySink(head: IncomingHead, sink: ValueSink): BodySink {
+    return {
+      write: (block) => sink.write(block),
+      end: async () => {
+        try {
+          await sink.end();
+          return { code: "2.04" };
+        } catch (error) {
+          return this.#refusal(head, error);
+        }
+      },
+      abort: (reason) => sink.abort(reason),
+    };
+  }
+
+  #refusal(request: IncomingHead | IncomingRequest, error: unknown): Response {
+    const code = responseCodeOf(error);
+    const fields = { method: request.method, path: `/${request.path.join("/")}`, code };
+    if (code === "5.00") this.#options.log.error("operation failed", { ...fields, error });
+    else this.#options.log.debug("operation refused", { ...fields, reason: (error as Error).message });
+    return { code };
+  }
+
+  #originOf(peer: Peer): Origin {
+    const origin = this.#servers.get(peer.key);
+    if (origin === undefined) throw new RequestError("4.01", "not a Server of this client");
+    return origin;
+  }
+}
+
+function observerOf(relation: Relation, log: Log): Observer {
+  return {
+    key: relation.key,
+    notify: (notification, options) => {
+      relation.notify(responseOf(notification), options).catch((error: unknown) => {
+        if (!(error instanceof ExchangeError)) log.error("notification failed", { error });
+      });
+    },
+  };
+}

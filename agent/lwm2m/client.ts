@@ -1,0 +1,170 @@
+/**
+ * The LwM2M Client: its Objects, its Servers, and what goes on between them. Transports bring operations to `perform`
+ * and `observe`, and carry registrations and notifications away; this folder never says how.
+ */
+import type { ValueSink } from "../model/definition.js";
+import { RequestError } from "../model/errors.js";
+import type { Path } from "../model/path.js";
+import type { Clock, Log, Millis } from "../ports.js";
+import { AttributeStore, type NotificationAttributes } from "./attributes.js";
+import { Dispatcher } from "./dispatcher.js";
+import { objectLinks } from "./object-links.js";
+import type { ObjectTree } from "./object-tree.js";
+import { Observations, type Observer } from "./observations.js";
+import type { Operation, Origin, Reply } from "./operations.js";
+import type { RegistrationSettings, RegistrationState } from "./registration.js";
+import type { LwM2mVersion, ServerConnection } from "./server-connection.js";
+import { ServerSession } from "./server-session.js";
+
+export interface ClientOptions {
+  readonly endpointName: string;
+  readonly version: LwM2mVersion;
+  /** As /3/0/16 says. */
+  readonly binding: string;
+  readonly tree: ObjectTree;
+  readonly servers: ServerSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onRegistrationChange?: (shortServerId: number, state: RegistrationState) => void;
+}
+
+/** What the Server object knows of a Server, read whenever it is needed. */
+export interface ServerSettings {
+  registration(shortServerId: number): RegistrationSettings;
+  /** Default Minimum and Maximum Period. */
+  notification(shortServerId: number): NotificationAttributes;
+}
+
+const firmwareUpdateObject = 5;
+
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #sessions = new Map<number, ServerSession>();
+  readonly #attributes = new AttributeStore();
+  readonly #observations: Observations;
+  readonly #dispatcher: Dispatcher;
+  #stopListening: () => void = () => undefined;
+
+  constructor(options: ClientOptions) {
+    const { tree, clock, log, servers } = options;
+    this.#options = options;
+    this.#observations = new Observations({
+      clock,
+      log,
+      read: (origin, path, accept) => this.#dispatcher.perform(origin, { kind: "read", path, accept }),
+      attributes: ({ shortServerId }, path) => this.#attributes.effective(shortServerId, path),
+      defaults: ({ shortServerId }) => servers.notification(shortServerId),
+      // A lost report of an update would leave the Server waiting for the rest of its patience.
+      confirmable: ([objectId]) => objectId === firmwareUpdateObject,
+    });
+    this.#dispatcher = new Dispatcher({
+      tree,
+      attributes: this.#attributes,
+      attributesChanged: () => this.#observations.reschedule(),
+    });
+  }
+
+  /** Registers with the Server behind `connection`, and stays registered. */
+  connect(shortServerId: number, connection: ServerConnection): void {
+    const { endpointName, version, binding, tree, servers, clock, log, onRegistrationChange } = this.#options;
+    const session = new ServerSession({
+      shortServerId,
+      connection,
+      clock,
+      log: log.child({ shortServerId }),
+      settings: () => servers.registration(shortServerId),
+      registerRequest: () => ({
+        endpointName,
+        version,
+        binding,
+        lifetime: servers.registration(shortServerId).lifetime,
+        objects: objectLinks(tree),
+      }),
+      forgetObservations: () => this.#observations.endAllOf(shortServerId),
+      onStateChange: (state) => onRegistrationChange?.(shortServerId, state),
+    });
+    if (this.#sessions.size === 0) this.#listen();
+    this.#sessions.set(shortServerId, session);
+    session.start();
+  }
+
+  #listen(): void {
+    this.#stopListening = this.#options.tree.onChange((change) => {
+      this.#observations.changed(change);
+      if (change.kind !== "instances") return;
+      for (const session of this.#sessions.values()) session.changed("objects");
+    });
+  }
+
+  isRegistered(shortServerId: number): boolean {
+    return this.#sessions.get(shortServerId)?.isRegistered ?? false;
+  }
+
+  registrationState(shortServerId: number): RegistrationState | undefined {
+    return this.#sessions.get(shortServerId)?.state;
+  }
+
+  get observationCount(): number {
+    return this.#observations.count;
+  }
+
+  // ---- What Servers ask ------------------------------------------------------------------------------------------
+
+  perform(origin: Origin, operation: Operation): Promise<Reply> {
+    return this.#dispatcher.perform(origin, operation);
+  }
+
+  /** A large Opaque value begins to arrive; undefined: collect it and `perform` the whole. */
+  receive(operation: Operation, size: number | undefined): Promise<ValueSink | undefined> {
+    return this.#dispatcher.receive(operation, size);
+  }
+
+  observe(origin: Origin, path: Path, accept: number | undefined, observer: Observer): Promise<Reply> {
+    return this.#observations.observe(origin, path, accept, observer);
+  }
+
+  endObservation(key: string): void {
+    this.#observations.end(key);
+  }
+
+  // ---- What happens to the client -------------------------------------------------------------------------------
+
+  /** The lifetime of a Server was written. */
+  lifetimeChanged(shortServerId: number): void {
+    this.#sessions.get(shortServerId)?.changed("lifetime");
+  }
+
+  /** The Default Periods of a Server were written. */
+  periodsChanged(): void {
+    this.#observations.reschedule();
+  }
+
+  triggerUpdate(shortServerId: number): void {
+    this.#session(shortServerId).triggerUpdate();
+  }
+
+  disable(shortServerId: number, duration: Millis): void {
+    this.#session(shortServerId).disable(duration);
+  }
+
+  /** De-registers from every Server. */
+  async stop(): Promise<void> {
+    this.#stopListening();
+    this.#observations.close();
+    await Promise.all([...this.#sessions.values()].map((session) => session.stop()));
+  }
+
+  /** Falls silent at once, as a board does that restarts: the Servers keep the registration. */
+  abandon(): void {
+    this.#stopListening();
+    this.#observations.close();
+    for (const session of this.#sessions.values()) session.abandon();
+  }
+
+  #session(shortServerId: number): ServerSession {
+    const session = this.#sessions.get(shortServerId);
+    if (session === undefined)
+      throw new RequestError("5.00", `no Server has the Short Server ID ${shortServerId}`);
+    return session;
+  }
+}
