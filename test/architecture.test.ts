@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+
+/**
+ * The layers and what each may import, most specific folder first. Imports go down, never up or sideways.
+ * `node`: the modules of Node.js that the layer may use; the pure layers have none.
+ */
+const layers: readonly { folder: string; imports: readonly string[]; node: boolean }[] = [
+  { folder: "agent/model", imports: [], node: false },
+  { folder: "agent/ports.ts", imports: [], node: false },
+  { folder: "agent/codec", imports: ["agent/model"], node: false },
+  { folder: "agent/coap", imports: ["agent/ports.ts"], node: false },
+  { folder: "agent/lwm2m", imports: ["agent/model", "agent/codec", "agent/ports.ts"], node: false },
+  {
+    folder: "agent/binding",
+    imports: ["agent/model", "agent/codec", "agent/coap", "agent/lwm2m", "agent/ports.ts"],
+    node: false,
+  },
+  { folder: "objects", imports: ["agent/model", "agent/ports.ts"], node: false },
+  { folder: "platform", imports: ["agent/model", "agent/ports.ts"], node: true },
+  {
+    folder: "jobs",
+    imports: ["agent/model", "agent/codec", "agent/ports.ts", "objects"],
+    node: true,
+  },
+  { folder: "agent/plugin.ts", imports: ["agent/model", "agent/ports.ts", "objects"], node: false },
+  {
+    folder: "agent/main.ts",
+    imports: [
+      "agent/model",
+      "agent/lwm2m",
+      "agent/binding",
+      "agent/ports.ts",
+      "agent/plugin.ts",
+      "objects",
+      "platform",
+    ],
+    node: true,
+  },
+  {
+    folder: "agent/simulation",
+    imports: ["agent/model", "agent/ports.ts", "agent/plugin.ts", "agent/main.ts", "platform", "jobs"],
+    node: true,
+  },
+  {
+    folder: "agent/cli",
+    imports: ["agent/model", "agent/ports.ts", "agent/main.ts", "agent/simulation", "platform", "jobs"],
+    node: true,
+  },
+];
+
+const root = resolve(import.meta.dirname, "..");
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+const layerOf = (file: string) =>
+  layers.find(({ folder }) => file === folder || file.startsWith(`${folder}/`));
+
+/** What a file imports: project files as paths from the root, packages by name. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), "utf8");
+  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map(([, specifier = ""]) =>
+    specifier.startsWith(".")
+      ? relative(root, resolve(root, dirname(file), specifier)).replace(/\.js$/, ".ts")
+      : specifier,
+  );
+}
+
+const files = ["agent", "objects", "platform", "jobs"].flatMap(sourceFiles);
+
+/** Packages that a pure layer may use: they calculate and touch nothing. */
+const purePackages = new Map([["agent/codec", ["cbor-x"]]]);
+
+/** Clock, chance and the world belong to the platform; the pure layers are handed them. */
+const impurities =
+  /\b(Date\.now|new Date\(\)|setTimeout|setInterval|setImmediate|Math\.random|process\.|Buffer\.)/;
+
+describe.each(files)("%s", (file) => {
+  const layer = layerOf(file);
+
+  test("belongs to a layer and imports only from the layers below", () => {
+    expect(layer).toBeDefined();
+    const foreign = importsOf(file).filter((target) => {
+      if (target.startsWith("node:")) return layer?.node !== true;
+      const targetLayer = layerOf(target);
+      if (targetLayer === undefined)
+        return layer?.node !== true && !purePackages.get(layer?.folder ?? "")?.includes(target);
+      return targetLayer !== layer && !layer?.imports.includes(targetLayer.folder);
+    });
+    expect(foreign).toEqual([]);
+  });
+
+  test.runIf(layer?.node === false)("keeps clock, chance, process and files out", () => {
+    const code = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+    expect(impurities.exec(code)?.[0]).toBeUndefined();
+  });
+});
