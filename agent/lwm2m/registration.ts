@@ -23,6 +23,7 @@ export interface PendingUpdate {
 }
 
 const nothingPending: PendingUpdate = { lifetime: false, objects: false };
+const isEmpty = ({ lifetime, objects }: PendingUpdate) => !lifetime && !objects;
 
 export type RegistrationState =
   | { readonly name: "unregistered" }
@@ -89,7 +90,7 @@ export const registrationTable = (
 
   const registered = (location: Location, pending: PendingUpdate): Step => [
     { name: "registered", location, pending },
-    ...waitFor(pending === nothingPending ? refreshDelay(settings().lifetime) : gatheringDelay),
+    ...waitFor(isEmpty(pending) ? refreshDelay(settings().lifetime) : gatheringDelay),
   ];
 
   const update = (location: Location, what: PendingUpdate): Step => [
