@@ -1,0 +1,114 @@
+/**
+ * The API of plugins, published as `lwm2m-agent/plugin`. A plugin extends the agent with callbacks and Objects; it gets
+ * everything through the arguments of its functions and needs no other import.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin } from "lwm2m-agent/plugin";
+ *
+ * export const plugin = definePlugin({
+ *   name: "greeter",
+ *   configurationApplied: ({ name, value }, agent) => agent.log.info("configured", { name, value }),
+ * });
+ * ```
+ */
+import type { ObjectImplementation } from "./model/definition.js";
+import type { Log } from "./ports.js";
+
+export {
+  type AfterResponse,
+  defineObject,
+  type ExecuteArguments,
+  type Handlers,
+  type InitialValues,
+  type LiveObject,
+  multipleInstances,
+  type ObjectDefinition,
+  type ObjectImplementation,
+  type ResourceDefinition,
+  singleInstance,
+} from "./model/definition.js";
+export { RequestError } from "./model/errors.js";
+export type { ObjectLink, ResourceType, ResourceValue } from "./model/value.js";
+export { type Log, PackageError, type PackageFailure } from "./ports.js";
+
+type Awaitable<T> = T | Promise<T>;
+
+/** /5/0/3: 0 Idle, 1 Downloading, 2 Downloaded, 3 Updating. */
+export type FirmwareUpdateState = 0 | 1 | 2 | 3;
+
+/**
+ * /5/0/5: 0 initial, 1 success, 2 not enough storage, 3 out of memory, 4 connection lost, 5 integrity check failure,
+ * 6 unsupported package type, 7 invalid URI, 8 update failed, 9 unsupported protocol, 10 cancelled, 11 deferred.
+ */
+export type FirmwareUpdateResult = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11;
+
+/** What a plugin may do with the agent it extends. */
+export interface PluginAgent {
+  readonly endpointName: string;
+  /** Every line carries the plugin's name. */
+  readonly log: Log;
+  /**
+   * Reports the State of a firmware update that the plugin carries out itself.
+   * @throws Error naming the States that are legal now
+   */
+  setFirmwareUpdateState(objectInstanceId: number, state: FirmwareUpdateState): Promise<void>;
+  /** Reports the Result of a firmware update that the plugin carries out itself; set it before the State. */
+  setFirmwareUpdateResult(objectInstanceId: number, result: FirmwareUpdateResult): Promise<void>;
+  /** Adds an Object. Only while `start` runs: the first Register then lists it already. */
+  addObject(implementation: ObjectImplementation): void;
+}
+
+export interface PackageUriWritten {
+  readonly objectInstanceId: number;
+  readonly uri: string;
+  /** Fires when the Server cancels or resets the update. */
+  readonly signal: AbortSignal;
+  /** Does what the agent would have done without the plugin: download, verify, report. */
+  proceed(): Promise<void>;
+}
+
+export interface UpdateExecuted {
+  readonly objectInstanceId: number;
+  readonly uri: string | undefined;
+  readonly signal: AbortSignal;
+  /** Does what the agent would have done without the plugin: install, restart, report. */
+  proceed(): Promise<void>;
+}
+
+export interface ConfigurationApplied {
+  readonly objectInstanceId: number;
+  readonly name: string | undefined;
+  readonly value: string | undefined;
+}
+
+export interface DeviceAction {
+  /** Does what the agent would have done without the plugin. */
+  proceed(): Promise<void>;
+}
+
+/** Callbacks of a plugin. Each is optional; one that is there takes the place of what the agent does by itself. */
+export interface Plugin {
+  /** Letters, digits and dashes; appears in the log. */
+  readonly name: string;
+  /** Before the agent registers. The place for `addObject`. */
+  start?(agent: PluginAgent): Awaitable<void>;
+  /** The agent stops: end timers and files here. */
+  stop?(): Awaitable<void>;
+  /**
+   * A Server wrote a Package URI of a scheme that is supported; State is Downloading. A throw ends the update: a
+   * PackageError with the Result it stands for, anything else with Result 4.
+   */
+  packageUriWritten?(event: PackageUriWritten, agent: PluginAgent): Awaitable<void>;
+  /** A Server executed Update; State is Updating. A throw ends the update with Result 8. */
+  updateExecuted?(event: UpdateExecuted, agent: PluginAgent): Awaitable<void>;
+  /** A Server executed Reboot, and has its answer. */
+  reboot?(event: DeviceAction, agent: PluginAgent): Awaitable<void>;
+  /** A Server executed Factory Reset, and has its answer. */
+  factoryReset?(event: DeviceAction, agent: PluginAgent): Awaitable<void>;
+  /** A Server executed Apply of a Configuration instance. A throw refuses it: what was in force stays. */
+  configurationApplied?(event: ConfigurationApplied, agent: PluginAgent): Awaitable<void>;
+}
+
+/** Gives a plugin its types: a callback with a wrong argument or a misspelt name does not compile. */
+export const definePlugin = (plugin: Plugin): Plugin => plugin;
