@@ -14,11 +14,15 @@ export interface LogOptions {
 /** The log of the process, on standard error: standard output belongs to what a command answers. */
 export function createLog({ level, pretty }: LogOptions): Log {
   const destination = pretty
-    ? pinoPretty({ destination: 2, sync: true, colorize: true, ignore: "pid,hostname", translateTime: "HH:MM:ss.l" })
+    ? pinoPretty({
+        destination: 2,
+        sync: true,
+        colorize: true,
+        ignore: "pid,hostname",
+        translateTime: "HH:MM:ss.l",
+      })
     : pino.destination({ dest: 2, sync: true });
-  return wrap(
-    pino({ level, base: null, serializers: { error: pino.stdSerializers.err } }, destination),
-  );
+  return wrap(pino({ level, base: null, serializers: { error: pino.stdSerializers.err } }, destination));
 }
 
 const wrap = (logger: Logger): Log => ({

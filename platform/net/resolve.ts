@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import { isIPv6, SocketAddress } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type Peer, TransportError } from "../../agent/ports.js";
-import { describeNetworkError } from "./error-text.js";
+import { describeError } from "../system-error.js";
 
 export type DatagramFamily = "udp4" | "udp6";
 
@@ -21,7 +21,7 @@ export async function resolvePeer(host: string, port: number, family?: DatagramF
     throw new TransportError(`cannot send to ${target}: a port is a number from 1 to 65535`);
   }
   const found = await lookup(host, { family: families[family ?? "any"] }).catch((cause: unknown) => {
-    throw new TransportError(`cannot find ${host}: ${describeNetworkError(cause)}`, { cause });
+    throw new TransportError(`cannot find ${host}: ${describeError(cause)}`, { cause });
   });
   // A numeric address comes back unchecked, whatever family was asked for.
   if (family !== undefined && found.family !== families[family]) {

@@ -4,7 +4,7 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { once } from "node:events";
 import { type DatagramHandlers, type DatagramSocket, TransportError } from "../../agent/ports.js";
-import { describeNetworkError } from "./error-text.js";
+import { describeError } from "../system-error.js";
 import { type DatagramFamily, formatEndpoint } from "./resolve.js";
 
 export interface UdpSocketOptions {
@@ -38,14 +38,14 @@ export async function openUdpSocket(
   } catch (cause) {
     socket.close();
     const endpoint = formatEndpoint(address, port);
-    throw new TransportError(`cannot listen on UDP ${endpoint}: ${describeNetworkError(cause)}`, { cause });
+    throw new TransportError(`cannot listen on UDP ${endpoint}: ${describeError(cause)}`, { cause });
   }
   const bound = socket.address();
   const closed = new Promise<void>((resolve) => socket.once("close", resolve));
   let open = true;
 
   const fail = (doing: string, cause: unknown) =>
-    handlers.onError(new TransportError(`cannot ${doing}: ${describeNetworkError(cause)}`, { cause }));
+    handlers.onError(new TransportError(`cannot ${doing}: ${describeError(cause)}`, { cause }));
   const sent = (error: (Error & { address?: string; port?: number }) | null) => {
     if (error === null || !open) return;
     fail(`send to ${formatEndpoint(error.address ?? "?", error.port ?? 0)}`, error);

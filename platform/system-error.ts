@@ -1,31 +1,40 @@
-/** What the error codes of sockets and name lookups mean, for sentences that a person reads. */
+/** What the error codes of the operating system mean, for sentences that a person reads. */
 const meanings: Readonly<Record<string, string>> = {
-  EACCES: "not permitted (a port below 1024 needs the right to it, a broadcast address is refused)",
+  EACCES: "permission denied",
   EADDRINUSE: "the address is already in use",
   EADDRNOTAVAIL: "this machine does not have that address",
   EAFNOSUPPORT: "the address family is not supported here",
   EAI_AGAIN: "the name service does not answer at the moment",
   ECONNREFUSED: "the connection was refused",
   ECONNRESET: "the connection was lost",
+  EDQUOT: "the disk quota is used up",
+  EEXIST: "the path exists already",
+  EFBIG: "the file would be too large",
   EHOSTUNREACH: "the host is unreachable",
   EINVAL: "the address is not valid here (a link-local address needs its zone, as in fe80::1%eth0)",
+  EIO: "the device reports an input/output error",
   EMFILE: "too many open files",
   EMSGSIZE: "the datagram is too large",
   ENETDOWN: "the network is down",
   ENETUNREACH: "the network is unreachable",
   ENOBUFS: "the system has no buffer space left",
   ENODATA: "the name has no address",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space left on the device",
+  ENOTDIR: "a part of the path is not a directory",
   ENOTFOUND: "the name is not known",
-  EPERM: "not permitted (a firewall rule?)",
+  EPERM: "not permitted",
   EPIPE: "the connection was lost",
+  EROFS: "the file system is read-only",
   ETIMEDOUT: "the connection timed out",
 };
 
+/** `ENOSPC`; undefined when the error does not come from the operating system. */
 export const errorCode = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 
-/** `the network is unreachable (ENETUNREACH)`; the error's own words where its code is not a known one. */
-export function describeNetworkError(error: unknown): string {
+/** `no space left on the device (ENOSPC)`; the error's own words where its code is not a known one. */
+export function describeError(error: unknown): string {
   const code = errorCode(error);
   const meaning = code === undefined ? undefined : meanings[code];
   if (meaning !== undefined) return `${meaning} (${code})`;
