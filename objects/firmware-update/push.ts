@@ -1,0 +1,120 @@
+import type { ValueSink } from "../../agent/model/definition.js";
+import { RequestError } from "../../agent/model/errors.js";
+import type { PackageWriter } from "../../agent/ports.js";
+import type { Work } from "./effects.js";
+import { failureOf } from "./results.js";
+
+/** A package that a Server pushes, on its way to disk. */
+export class PushedPackage {
+  readonly #writer: PackageWriter;
+  readonly #work: Work;
+  readonly #letGo: () => void;
+  #lastWrite: Promise<void> = Promise.resolve();
+  #over = false;
+
+  /** @param letGo called when nothing touches the file any more */
+  constructor(writer: PackageWriter, work: Work, letGo: () => void) {
+    this.#writer = writer;
+    this.#work = work;
+    this.#letGo = letGo;
+    work.signal.addEventListener("abort", () => void this.#discard(), { once: true });
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    this.#refuseWhenOver();
+    this.#lastWrite = this.#writer.write(piece);
+    try {
+      await this.#lastWrite;
+    } catch (error) {
+      this.#refuseWhenOver();
+      await this.#fail(error);
+      const code = failureOf(error, "storage") === "storage" ? "4.13" : "5.00";
+      throw new RequestError(code, "the package cannot be stored", { cause: error });
+    }
+  }
+
+  /** All bytes are here. A package that turns out bad is told by the Update Result, not by the answer. */
+  async finish(): Promise<void> {
+    this.#refuseWhenOver();
+    try {
+      const finished = this.#writer.finish();
+      this.#lastWrite = finished.then(() => undefined);
+      const image = await finished;
+      this.#refuseWhenOver();
+      this.#over = true;
+      this.#letGo();
+      await this.#work.report({ type: "received", image });
+    } catch (error) {
+      if (error instanceof RequestError) throw error;
+      await this.#fail(error);
+    }
+  }
+
+  /** The Server stopped sending. */
+  async abandon(): Promise<void> {
+    if (this.#over) return;
+    await this.#discard();
+    await this.#work.report({ type: "transferFailed", failure: "connection" });
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    await this.#discard();
+    await this.#work.report({ type: "transferFailed", failure: failureOf(error, "storage") });
+  }
+
+  async #discard(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    await this.#lastWrite.catch(() => undefined);
+    await this.#writer.discard().catch(() => undefined); // the package store is cleared next, and says why it cannot
+    this.#letGo();
+  }
+
+  #refuseWhenOver(): void {
+    if (this.#over) throw new RequestError("4.08", "this transfer was given up");
+  }
+}
+
+/** What the sink asks of the update process. */
+export interface PushTarget {
+  openPush(size: number | undefined): Promise<PushedPackage>;
+  /** Waits a moment for the verification of what was pushed, so that the answer finds the final State. */
+  verified(): Promise<void>;
+  reset(): Promise<void>;
+}
+
+/**
+ * Takes a Write of Package. Its first byte may be its last: no byte or a single zero is an order to reset, which holds
+ * also where a package would be refused, so a transfer without announced size begins with the second piece.
+ */
+export async function receivePackage(target: PushTarget, size: number | undefined): Promise<ValueSink> {
+  let pushed = size !== undefined && size > 1 ? await target.openPush(size) : undefined;
+  let held: Uint8Array | undefined;
+  let gone = false;
+  return {
+    async write(piece) {
+      if (piece.length === 0) return;
+      if (pushed === undefined && held === undefined && piece.length === 1 && piece[0] === 0) {
+        held = piece;
+        return;
+      }
+      pushed ??= await target.openPush(size);
+      if (gone) return pushed.abandon();
+      if (held !== undefined) {
+        const first = held;
+        held = undefined;
+        await pushed.write(first);
+      }
+      await pushed.write(piece);
+    },
+    async end() {
+      if (pushed === undefined) return target.reset();
+      await pushed.finish();
+      await target.verified();
+    },
+    abort() {
+      gone = true;
+      void pushed?.abandon();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { PackageError, type PackageFailure } from "../../agent/ports.js";
+
+/** Update Result (/5/0/5) of Firmware Update 1.1. */
+export const updateResults = {
+  initial: 0,
+  success: 1,
+  notEnoughStorage: 2,
+  outOfMemory: 3,
+  connectionLost: 4,
+  integrityFailure: 5,
+  unsupportedPackage: 6,
+  invalidUri: 7,
+  updateFailed: 8,
+  unsupportedProtocol: 9,
+  cancelled: 10,
+  deferred: 11,
+} as const;
+
+export type UpdateResult = (typeof updateResults)[keyof typeof updateResults];
+
+export const isUpdateResult = (value: number): value is UpdateResult =>
+  Object.values<number>(updateResults).includes(value);
+
+const resultsByFailure: Readonly<Record<PackageFailure, UpdateResult>> = {
+  storage: updateResults.notEnoughStorage,
+  memory: updateResults.outOfMemory,
+  connection: updateResults.connectionLost,
+  integrity: updateResults.integrityFailure,
+  "unsupported-package": updateResults.unsupportedPackage,
+  "invalid-uri": updateResults.invalidUri,
+  "unsupported-protocol": updateResults.unsupportedProtocol,
+  failed: updateResults.updateFailed,
+};
+
+export const resultOf = (failure: PackageFailure): UpdateResult => resultsByFailure[failure];
+
+/** What an error says about the package; `otherwise` when it says nothing. */
+export const failureOf = (error: unknown, otherwise: PackageFailure): PackageFailure =>
+  error instanceof PackageError ? error.failure : otherwise;

@@ -1,0 +1,101 @@
+import type { ImageFile, PackageInfo } from "../../agent/ports.js";
+import { type UpdateResult, updateResults } from "./results.js";
+
+/** Where the package comes from: the Server pushes it, or we fetch it. */
+export type Source = { readonly transfer: "push" } | { readonly transfer: "pull"; readonly uri: string };
+
+/** A package that the board says it can install. */
+export interface VerifiedPackage {
+  readonly image: ImageFile;
+  readonly info: PackageInfo;
+}
+
+/** What was known when the update was executed. */
+export interface Attempt {
+  readonly id: string;
+  /** Of the boot in which the image was, or is being, written. */
+  readonly bootId: string;
+  /** Of the firmware that ran then. */
+  readonly previousVersion: string;
+}
+
+interface Reporting {
+  /** What Update Result (/5/0/5) says. */
+  readonly result: UpdateResult;
+}
+
+export interface Idle extends Reporting {
+  readonly name: "idle";
+  /** Stays readable when its package failed; empty otherwise. */
+  readonly uri: string;
+}
+
+/** Bytes arrive. */
+export interface Downloading extends Reporting {
+  readonly name: "downloading";
+  readonly source: Source;
+}
+
+/** All bytes are here; the board looks at them. Servers see Downloading. */
+export interface Verifying extends Reporting {
+  readonly name: "verifying";
+  readonly source: Source;
+  readonly image: ImageFile;
+}
+
+export interface Downloaded extends Reporting {
+  readonly name: "downloaded";
+  readonly source: Source;
+  /** undefined: a plugin fetched it and keeps it. */
+  readonly package?: VerifiedPackage;
+}
+
+/**
+ * - `apply`: the image is being written · `restart`: it is complete, the restart is due
+ * - `trial`: it runs, and has yet to prove itself · `revert`: it failed to, and the previous one is to come back
+ */
+export type UpdateStep = "apply" | "restart" | "trial" | "revert";
+
+export type Updating = Reporting & {
+  readonly name: "updating";
+  readonly source: Source;
+  /** The last step that is certain. Each can be repeated. */
+  readonly step: UpdateStep;
+  readonly attempt: Attempt;
+  /** How often the update was taken up again after an interruption. */
+  readonly resumed: number;
+} & (
+    | { readonly by: "board"; readonly package: VerifiedPackage }
+    | { readonly by: "plugin"; readonly package?: VerifiedPackage }
+  );
+
+export type FirmwareUpdateState = Idle | Downloading | Verifying | Downloaded | Updating;
+
+export const initialState: Idle = { name: "idle", result: updateResults.initial, uri: "" };
+
+/** State (/5/0/3). */
+export type StateNumber = 0 | 1 | 2 | 3;
+
+export const stateNumbers: Readonly<Record<FirmwareUpdateState["name"], StateNumber>> = {
+  idle: 0,
+  downloading: 1,
+  verifying: 1,
+  downloaded: 2,
+  updating: 3,
+};
+
+export const stateNames = ["Idle", "Downloading", "Downloaded", "Updating"] as const;
+
+/** Package URI (/5/0/1). */
+export function uriOf(state: FirmwareUpdateState): string {
+  if (state.name === "idle") return state.uri;
+  return state.source.transfer === "pull" ? state.source.uri : "";
+}
+
+/** Of the package that is downloaded or being installed. */
+export const packageOf = (state: FirmwareUpdateState): VerifiedPackage | undefined =>
+  state.name === "downloaded" || state.name === "updating" ? state.package : undefined;
+
+/** The file that must still be there for the state to hold. */
+export const imageOf = (state: FirmwareUpdateState): ImageFile | undefined =>
+  state.name === "verifying" ? state.image : packageOf(state)?.image;
