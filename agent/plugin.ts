@@ -70,7 +70,7 @@ export interface PackageUriWritten {
 
 export interface UpdateExecuted {
   readonly objectInstanceId: number;
-  readonly uri: string | undefined;
+  readonly uri: string;
   readonly signal: AbortSignal;
   /** Does what the agent would have done without the plugin: install, restart, report. */
   proceed(): Promise<void>;

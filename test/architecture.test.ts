@@ -24,7 +24,12 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     imports: ["agent/model", "agent/codec", "agent/ports.ts", "objects"],
     node: true,
   },
-  { folder: "agent/plugin.ts", imports: ["agent/model", "agent/ports.ts", "objects"], node: false },
+  { folder: "agent/plugin.ts", imports: ["agent/model", "agent/ports.ts"], node: false },
+  {
+    folder: "agent/plugin-host.ts",
+    imports: ["agent/model", "agent/ports.ts", "agent/plugin.ts", "objects"],
+    node: false,
+  },
   {
     folder: "agent/main.ts",
     imports: [
@@ -33,6 +38,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
       "agent/binding",
       "agent/ports.ts",
       "agent/plugin.ts",
+      "agent/plugin-host.ts",
       "objects",
       "platform",
     ],

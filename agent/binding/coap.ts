@@ -30,7 +30,8 @@ import type { ServerUri } from "./server-uri.js";
 
 export interface CoapBindingOptions {
   readonly client: Client;
-  readonly openSocket: (handlers: DatagramHandlers) => Promise<DatagramSocket>;
+  /** Opens the socket that reaches peers of this family; rejects with TransportError. */
+  readonly openSocket: (family: AddressFamily, handlers: DatagramHandlers) => Promise<DatagramSocket>;
   /** Finds the address of a Server; rejects with TransportError. */
   readonly resolve: (host: string, port: number) => Promise<Peer>;
   readonly clock: Clock;
@@ -40,12 +41,18 @@ export interface CoapBindingOptions {
   readonly limits?: Partial<EndpointLimits>;
 }
 
+export type AddressFamily = "udp4" | "udp6";
+
+const familyOf = (peer: Peer): AddressFamily => (peer.address.includes(":") ? "udp6" : "udp4");
+
 export class CoapBinding {
   readonly #options: CoapBindingOptions;
   readonly #endpoint: Endpoint;
   /** Servers by the address that they were last found at: requests from elsewhere are not theirs. */
   readonly #servers = new Map<string, Origin>();
-  #socket: DatagramSocket | undefined;
+  /** Opened when a Server of that family is first spoken to. */
+  readonly #sockets = new Map<AddressFamily, Promise<DatagramSocket>>();
+  readonly #open = new Map<AddressFamily, DatagramSocket>();
 
   constructor(options: CoapBindingOptions) {
     this.#options = options;
@@ -54,18 +61,10 @@ export class CoapBinding {
       clock,
       random,
       log,
-      send: (datagram, to) => this.#socket?.send(datagram, to),
+      send: (datagram, to) => this.#open.get(familyOf(to))?.send(datagram, to),
       handler: this.#handler(),
       ...(transmission && { transmission }),
       ...(limits && { limits }),
-    });
-  }
-
-  /** @throws TransportError when there is no socket to be had */
-  async open(): Promise<void> {
-    this.#socket = await this.#options.openSocket({
-      onDatagram: (datagram, from) => this.#endpoint.receive(datagram, from),
-      onError: (error) => this.#options.log.warn("network error", { reason: error.message }),
     });
   }
 
@@ -78,6 +77,7 @@ export class CoapBinding {
       if (peer === undefined || request.path.at(-1) === "rd") {
         if (peer !== undefined) this.#servers.delete(peer.key);
         peer = await this.#options.resolve(uri.host, uri.port);
+        await this.#openSocket(familyOf(peer));
         this.#servers.set(peer.key, origin);
       }
       return this.#endpoint.request(peer, request);
@@ -86,7 +86,18 @@ export class CoapBinding {
 
   async close(): Promise<void> {
     this.#endpoint.close();
-    await this.#socket?.close();
+    const sockets = await Promise.allSettled(this.#sockets.values());
+    await Promise.all(sockets.map((socket) => socket.status === "fulfilled" && socket.value.close()));
+  }
+
+  async #openSocket(family: AddressFamily): Promise<void> {
+    if (this.#open.has(family)) return;
+    const opening = this.#options.openSocket(family, {
+      onDatagram: (datagram, from) => this.#endpoint.receive(datagram, from),
+      onError: (error) => this.#options.log.warn("network error", { reason: error.message }),
+    });
+    this.#sockets.set(family, opening);
+    this.#open.set(family, await opening);
   }
 
   #handler(): RequestHandler {

@@ -10,8 +10,8 @@ export interface RegistrationSettings {
   readonly retryCount: number;
   /** /1/x/18 in seconds: the wait after the first failed attempt; it doubles with each further one. */
   readonly retryTimer: number;
-  /** /1/x/19 in seconds: the wait between communication sequences. */
-  readonly sequenceDelay: number;
+  /** /1/x/19 in seconds: the wait between communication sequences; undefined: there is no further one. */
+  readonly sequenceDelay: number | undefined;
   /** /1/x/20: communication sequences before the registration counts as failed. */
   readonly sequenceRetryCount: number;
 }
@@ -112,7 +112,7 @@ export const registrationTable = (
     return [
       { name: "backingOff", attempt: { number: 1, sequence: next } },
       report,
-      ...waitFor(seconds(sequenceDelay)),
+      ...waitFor(sequenceDelay === undefined ? undefined : seconds(sequenceDelay)),
     ];
   };
 

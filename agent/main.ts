@@ -1,0 +1,258 @@
+/**
+ * The agent as a library: `createAgent` wires Objects, engine, transport, board and plugins together. It is the one
+ * file that knows all parts; each part knows only its neighbours below.
+ */
+
+import { createConfiguration } from "../objects/configuration.js";
+import { createDevice, type MemoryReadings, type PowerReadings } from "../objects/device.js";
+import type { FirmwareUpdateProgress } from "../objects/firmware-update/effects.js";
+import { createFirmwareUpdate, type FirmwareUpdateObject } from "../objects/firmware-update/object.js";
+import { type StateNumber, stateNumbers } from "../objects/firmware-update/state.js";
+import { createSecurity } from "../objects/security.js";
+import { createServerObject, type ServerAccount, type ServerObject } from "../objects/server.js";
+import { createSystemClock } from "../platform/clock.js";
+import { createHttpDownloader } from "../platform/download/http.js";
+import { createPackageStorage } from "../platform/files/packages.js";
+import { createFileStore } from "../platform/files/store.js";
+import { resolvePeer } from "../platform/net/resolve.js";
+import { openUdpSocket } from "../platform/net/udp.js";
+import { systemRandom } from "../platform/random.js";
+import { CoapBinding } from "./binding/coap.js";
+import { parseServerUri } from "./binding/server-uri.js";
+import { Client, type ServerSettings } from "./lwm2m/client.js";
+import { ObjectTree, type TreeChange } from "./lwm2m/object-tree.js";
+import type { RegistrationState } from "./lwm2m/registration.js";
+import { ConfigError } from "./model/errors.js";
+import type { Plugin } from "./plugin.js";
+import { PluginHost } from "./plugin-host.js";
+import { type Board, type Downloader, type Log, type PackageStorage, seconds } from "./ports.js";
+
+/** A Server as the operator describes it: its address, and where its account in the Server object starts from. */
+export interface AgentServer extends ServerAccount {
+  /** `coap://host[:port]` */
+  readonly uri: string;
+}
+
+export interface AgentOptions {
+  /** Endpoint Client Name: what Servers know this device by. */
+  readonly endpointName: string;
+  readonly servers: readonly AgentServer[];
+  readonly board: Board;
+  /** Durable records. Made if it does not exist. */
+  readonly stateDirectory: string;
+  /** Packages on their way to the board. Made if it does not exist. */
+  readonly cacheDirectory: string;
+  readonly log: Log;
+  readonly plugins?: readonly Plugin[];
+  /** Bytes; a larger package is refused with Result 2. */
+  readonly maximumPackageSize?: number;
+  readonly configurationObjectId?: number;
+  readonly power?: () => PowerReadings;
+  readonly memory?: () => MemoryReadings;
+  /** Stands between a Package URI and the network, for those who simulate one. */
+  readonly wrapDownloader?: (downloader: Downloader) => Downloader;
+}
+
+export interface AgentStatus {
+  readonly endpointName: string;
+  readonly registrations: readonly {
+    readonly shortServerId: number;
+    readonly uri: string;
+    readonly state: RegistrationState["name"];
+  }[];
+  readonly observations: number;
+  readonly firmware: {
+    readonly state: StateNumber;
+    readonly result: number;
+    readonly progress: FirmwareUpdateProgress | undefined;
+  };
+}
+
+export interface Agent {
+  /**
+   * Finds out what happened before, then registers. Resolves when the Objects serve; the registration goes on behind.
+   * @throws ConfigError when the options cannot be used
+   */
+  start(): Promise<void>;
+  /** De-registers and ends. */
+  stop(): Promise<void>;
+  /** Ends without a word, as a board that restarts does: the Servers keep the registration. */
+  abandon(): Promise<void>;
+  status(): AgentStatus;
+}
+
+const defaultMaximumPackageSize = 1024 ** 3;
+
+/** @throws ConfigError when the options cannot be used */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { endpointName, board, log, servers, plugins = [] } = options;
+  if (endpointName === "") throw new ConfigError("the endpoint name is empty: give the device a name");
+  const uris = new Map(servers.map(({ uri, shortServerId }) => [shortServerId, parseServerUri(uri)]));
+  const clock = createSystemClock();
+  const store = await createFileStore(options.stateDirectory);
+  const storage = await createPackageStorage({
+    directory: options.cacheDirectory,
+    maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
+  });
+  const tree = new ObjectTree();
+  const pluginHost = new PluginHost({
+    plugins,
+    endpointName,
+    log,
+    addObject: (implementation) => tree.add(implementation),
+    firmwareUpdate: () => firmwareUpdate,
+  });
+
+  const serverObject = createServerObject({
+    store,
+    log,
+    servers,
+    on: {
+      disable: (shortServerId, timeout) => client.disable(shortServerId, seconds(timeout)),
+      updateTrigger: (shortServerId) => client.triggerUpdate(shortServerId),
+    },
+  });
+  const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
+    downloaders: [httpDownloader(options, storage)],
+    storage,
+    board,
+    store,
+    clock,
+    random: systemRandom,
+    log,
+    hooks: pluginHost.firmwareUpdateHooks(),
+  });
+  const objects = [
+    createSecurity(
+      servers.map(({ uri, shortServerId }) => ({
+        uri,
+        shortServerId,
+        bootstrapServer: false,
+        credentials: { mode: "noSec" },
+      })),
+    ),
+    serverObject,
+    createDevice({
+      clock,
+      log,
+      store,
+      describe: () => board.describe(),
+      onReboot: () => pluginHost.reboot(() => board.restart()),
+      onFactoryReset: () => pluginHost.factoryReset(() => board.factoryReset()),
+      supportedBinding: "U",
+      ...(options.power && { power: options.power }),
+      ...(options.memory && { memory: options.memory }),
+    }),
+    firmwareUpdate,
+    await createConfiguration({
+      store,
+      log,
+      ...(options.configurationObjectId !== undefined && { objectId: options.configurationObjectId }),
+      applied: (objectInstanceId, { name, value }) =>
+        pluginHost.configurationApplied({ objectInstanceId, name, value }),
+    }),
+  ];
+  for (const object of objects) tree.add(object);
+
+  const client = new Client({
+    endpointName,
+    version: "1.1",
+    binding: "U",
+    tree,
+    servers: settingsFrom(serverObject),
+    clock,
+    log,
+  });
+  tree.onChange((change) => followServerObject(change, servers, client));
+  const binding = new CoapBinding({
+    client,
+    openSocket: (family, handlers) => openUdpSocket({ family }, handlers),
+    resolve: resolvePeer,
+    clock,
+    random: systemRandom,
+    log,
+  });
+
+  const end = async () => {
+    await binding.close();
+    await tree.close();
+    await pluginHost.stop();
+  };
+  return {
+    async start() {
+      await pluginHost.start();
+      await tree.start();
+      for (const [shortServerId, uri] of uris) {
+        client.connect(shortServerId, binding.connection(shortServerId, uri));
+      }
+    },
+    async stop() {
+      await client.stop();
+      await end();
+    },
+    async abandon() {
+      client.abandon();
+      await end();
+    },
+    status: () => ({
+      endpointName,
+      registrations: servers.map(({ shortServerId, uri }) => ({
+        shortServerId,
+        uri,
+        state: client.registrationState(shortServerId)?.name ?? "unregistered",
+      })),
+      observations: client.observationCount,
+      firmware: {
+        state: stateNumbers[firmwareUpdate.state().name],
+        result: firmwareUpdate.state().result,
+        progress: firmwareUpdate.progress(),
+      },
+    }),
+  };
+}
+
+function httpDownloader(
+  { wrapDownloader = (downloader) => downloader, log }: AgentOptions,
+  storage: PackageStorage,
+): Downloader {
+  return wrapDownloader(
+    createHttpDownloader({ storage, clock: createSystemClock(), random: systemRandom, log }),
+  );
+}
+
+/** The registration engine reads the Server object through its own words. */
+const settingsFrom = (serverObject: ServerObject): ServerSettings => ({
+  registration(shortServerId) {
+    const settings = serverObject.settings(shortServerId);
+    return {
+      lifetime: settings.lifetimeSeconds,
+      retryCount: settings.retryCount,
+      retryTimer: settings.retryTimerSeconds,
+      sequenceDelay: settings.sequenceDelaySeconds,
+      sequenceRetryCount: settings.sequenceRetryCount,
+    };
+  },
+  notification(shortServerId) {
+    const { defaultMinimumPeriodSeconds, defaultMaximumPeriodSeconds } = serverObject.settings(shortServerId);
+    return {
+      minimumPeriod: defaultMinimumPeriodSeconds,
+      ...(defaultMaximumPeriodSeconds !== undefined && { maximumPeriod: defaultMaximumPeriodSeconds }),
+    };
+  },
+});
+
+const serverObjectId = 1;
+const lifetimeResource = 1;
+const defaultPeriodResources: readonly number[] = [2, 3];
+
+/** What a Server writes about itself takes effect at once: a new lifetime by an Update, new Periods on observations. */
+function followServerObject(change: TreeChange, servers: readonly AgentServer[], client: Client): void {
+  if (change.kind !== "values") return;
+  for (const [objectId, objectInstanceId, resourceId] of change.paths) {
+    if (objectId !== serverObjectId) continue;
+    const shortServerId = servers[objectInstanceId]?.shortServerId; // instances are in the order of the accounts
+    if (shortServerId === undefined) continue;
+    if (resourceId === lifetimeResource) client.lifetimeChanged(shortServerId);
+    if (defaultPeriodResources.includes(resourceId)) client.periodsChanged();
+  }
+}
