@@ -33,6 +33,19 @@ export interface Response {
   readonly afterSent?: () => void;
 }
 
+/** The answer to a request of ours, its blocks put together. */
+export interface IncomingResponse {
+  readonly code: ResponseCode;
+  readonly contentFormat?: number;
+  readonly payload: Uint8Array;
+  /** Location-Path segments. */
+  readonly location?: readonly string[];
+  /** Max-Age in seconds: with 5.03 when to try again. */
+  readonly maxAge?: number;
+  /** Size1 in bytes: with 4.13 what would have been accepted. */
+  readonly size?: number;
+}
+
 /** A request as a handler sees it. */
 export interface IncomingRequest extends Request {
   readonly query: readonly string[];
@@ -79,7 +92,10 @@ export interface BodySink {
   abort(reason: Error): void;
 }
 
-/** The layer above. Whatever it throws becomes 5.00 and a log line. */
+/**
+ * The layer above. Whatever it (or a sink of its) throws becomes a response: an error whose `code` is a ResponseCode
+ * says which, any other is 5.00 and a log line.
+ */
 export interface RequestHandler {
   /** May this peer speak to us? Requests from others are dropped without an answer. */
   accepts(peer: Peer): boolean;
@@ -96,7 +112,10 @@ export interface RequestHandler {
 /** Why a request of ours got no response. */
 export class ExchangeError extends Error {
   override readonly name = "ExchangeError";
-  /** `timeout`: no answer after all retransmissions · `reset`: the peer refused the message · `closed`: we stopped */
+  /**
+   * `timeout`: no answer after all retransmissions, or none after the ACK · `reset`: the peer refused the message ·
+   * `closed`: we stopped · `protocol`: what came back makes no sense or is larger than we take
+   */
   readonly reason: "timeout" | "reset" | "closed" | "protocol";
   constructor(reason: ExchangeError["reason"], message: string, options?: ErrorOptions) {
     super(message, options);

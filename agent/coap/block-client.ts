@@ -1,0 +1,187 @@
+/** Requests of ours and their responses, cut into blocks where they do not fit in one message (RFC 7959 §2.9, §3). */
+import type { Peer, Random } from "../ports.js";
+import { type Block, blockOffset, joinBlocks, largestBlock } from "./block.js";
+import { encodeMethod, isSuccess } from "./code.js";
+import { ExchangeError, type IncomingResponse, type Request } from "./exchange-types.js";
+import { noBytes } from "./message.js";
+import type { OutgoingExchanges } from "./outgoing-exchange.js";
+import { type RequestExtras, requestOptions } from "./request-message.js";
+import type { ResponseParts } from "./response-message.js";
+
+export interface BlockClientOptions {
+  readonly exchanges: OutgoingExchanges;
+  readonly random: Random;
+  /** Bytes: the largest block that we send, and that we ask for. */
+  readonly blockSize: number;
+  /** Bytes that a response may have in all. */
+  readonly maxBody: number;
+}
+
+/** The body of one request on its way. */
+interface Upload {
+  readonly payload: Uint8Array;
+  offset: number;
+  size: number;
+  requestTag: Uint8Array | undefined;
+}
+
+export class BlockClient {
+  readonly #options: BlockClientOptions;
+  /** The last body on its way to each target: two at a time could not be told apart there. */
+  readonly #uploads = new Map<string, Promise<unknown>>();
+
+  constructor(options: BlockClientOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with ExchangeError, with the reason of `signal`, or with RangeError for what no message can carry. */
+  async request(peer: Peer, request: Request, signal?: AbortSignal): Promise<IncomingResponse> {
+    const conversation = new Conversation(this.#options, peer, request, signal);
+    const payload = request.payload ?? noBytes;
+    if (payload.length <= this.#options.blockSize) return await conversation.whole(payload);
+    return await this.#inTurn(peer, request, () => conversation.inBlocks(payload));
+  }
+
+  async #inTurn<T>(peer: Peer, { method, path, query }: Request, upload: () => Promise<T>): Promise<T> {
+    const target = JSON.stringify([peer.key, method, path, query]);
+    const turn = (this.#uploads.get(target) ?? Promise.resolve()).then(upload);
+    const over = turn.catch(() => {});
+    this.#uploads.set(target, over);
+    try {
+      return await turn;
+    } finally {
+      if (this.#uploads.get(target) === over) this.#uploads.delete(target);
+    }
+  }
+}
+
+/** All exchanges that one request takes. */
+class Conversation {
+  readonly #options: BlockClientOptions;
+  readonly #peer: Peer;
+  readonly #request: Request;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(options: BlockClientOptions, peer: Peer, request: Request, signal: AbortSignal | undefined) {
+    this.#options = options;
+    this.#peer = peer;
+    this.#request = request;
+    this.#signal = signal;
+  }
+
+  async whole(payload: Uint8Array): Promise<IncomingResponse> {
+    const { blockSize } = this.#options;
+    const { method } = this.#request;
+    // Only who wants less than what everyone sends has to say so (RFC 7959 §2.4).
+    const asks = blockSize < largestBlock && (method === "GET" || method === "FETCH");
+    const response = await this.#exchange(payload, {
+      block2: asks ? { number: 0, more: false, size: blockSize } : undefined,
+    });
+    const smaller = smallerBlock(response, payload.length);
+    return smaller === undefined ? await this.#body(response) : await this.inBlocks(payload, smaller);
+  }
+
+  async inBlocks(payload: Uint8Array, size = this.#options.blockSize): Promise<IncomingResponse> {
+    const upload: Upload = { payload, offset: 0, size, requestTag: undefined };
+    for (;;) {
+      const block = nextBlock(upload);
+      const response = await this.#sendBlock(upload, block);
+      if (response.code === "4.08" && upload.requestTag === undefined) {
+        // The peer lost track. RFC 9175 §3.3: a Request-Tag keeps what it may still have apart from the new attempt.
+        upload.requestTag = this.#options.random.bytes(4);
+        upload.offset = 0;
+      } else if (block.number === 0 && smallerBlock(response, block.size) !== undefined) {
+        upload.size = smallerBlock(response, block.size) ?? upload.size;
+      } else if (block.more && continues(response, block)) {
+        upload.offset += block.size;
+        upload.size = Math.min(upload.size, response.block1?.size ?? upload.size);
+      } else {
+        if (response.code === "2.31")
+          throw new ExchangeError("protocol", "the peer wants more than there is");
+        return await this.#body(response);
+      }
+    }
+  }
+
+  #sendBlock({ payload, offset, requestTag }: Upload, block1: Block): Promise<ResponseParts> {
+    const size = block1.number === 0 ? payload.length : undefined;
+    return this.#exchange(payload.subarray(offset, offset + block1.size), { block1, size, requestTag });
+  }
+
+  /** Fetches what is missing of the body that this response begins. */
+  async #body(first: ResponseParts): Promise<IncomingResponse> {
+    if (first.block2 === undefined || (first.block2.number === 0 && !first.block2.more)) {
+      return incomingResponse(first, first.payload);
+    }
+    const pieces: Uint8Array[] = [];
+    let received = 0;
+    for (let response = first; ; ) {
+      const { block2, payload } = response;
+      checkBlock(first, response, received);
+      pieces.push(payload);
+      received += payload.length;
+      if (received > this.#options.maxBody) {
+        throw new ExchangeError("protocol", `the response has more than ${this.#options.maxBody} bytes`);
+      }
+      if (!block2?.more) return incomingResponse(first, joinBlocks(pieces));
+      const next: Block = { number: received / block2.size, more: false, size: block2.size };
+      response = await this.#exchange(noBytes, { block2: next });
+    }
+  }
+
+  /** One message there and one back; twice when the peer wants its Echo (RFC 9175 §2.3). */
+  async #exchange(payload: Uint8Array, extras: RequestExtras): Promise<ResponseParts> {
+    const response = await this.#send(payload, extras);
+    if (response.code !== "4.01" || response.echo === undefined) return response;
+    return await this.#send(payload, { ...extras, echo: response.echo });
+  }
+
+  #send(payload: Uint8Array, extras: RequestExtras): Promise<ResponseParts> {
+    const { exchanges } = this.#options;
+    const code = encodeMethod(this.#request.method);
+    const options = requestOptions(this.#request, extras);
+    return exchanges.send(this.#peer, { code, options, payload }, this.#signal);
+  }
+}
+
+function nextBlock({ payload, offset, size }: Upload): Block {
+  return { number: offset / size, more: offset + size < payload.length, size };
+}
+
+/** The size that a peer asks for which found ours too large (RFC 7959 §2.9.3). */
+function smallerBlock({ code, block1 }: ResponseParts, sent: number): number | undefined {
+  return code === "4.13" && block1 !== undefined && block1.size < sent ? block1.size : undefined;
+}
+
+/** 2.31, or the success of a peer that acts on each block by itself (RFC 7959 §2.3). */
+const continues = ({ code, block1 }: ResponseParts, sent: Block): boolean =>
+  isSuccess(code) && block1?.number === sent.number;
+
+/** RFC 7959 §2.4: the same representation, block after block. */
+function checkBlock(first: ResponseParts, response: ResponseParts, received: number): void {
+  const { block2, payload, code, eTag } = response;
+  if (code !== first.code) throw new ExchangeError("protocol", `a block was answered with ${code}`);
+  if (block2 === undefined || blockOffset(block2) !== received) {
+    throw new ExchangeError("protocol", "the blocks of the response do not follow each other");
+  }
+  if (block2.more ? payload.length !== block2.size : payload.length > block2.size) {
+    throw new ExchangeError("protocol", `a block of ${block2.size} bytes has ${payload.length}`);
+  }
+  if (String(eTag) !== String(first.eTag)) {
+    throw new ExchangeError("protocol", "the representation changed between two blocks");
+  }
+}
+
+function incomingResponse(
+  { code, contentFormat, location, maxAge, size }: ResponseParts,
+  payload: Uint8Array,
+): IncomingResponse {
+  return {
+    code,
+    payload,
+    ...(contentFormat !== undefined && { contentFormat }),
+    ...(location !== undefined && { location }),
+    ...(maxAge !== undefined && { maxAge }),
+    ...(size !== undefined && { size }),
+  };
+}
