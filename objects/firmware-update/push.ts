@@ -1,6 +1,6 @@
 import type { ValueSink } from "../../agent/model/definition.js";
 import { RequestError } from "../../agent/model/errors.js";
-import type { PackageWriter } from "../../agent/ports.js";
+import type { PackageFailure, PackageWriter } from "../../agent/ports.js";
 import type { Work } from "./effects.js";
 import { failureOf } from "./results.js";
 
@@ -27,7 +27,7 @@ export class PushedPackage {
       await this.#lastWrite;
     } catch (error) {
       this.#refuseWhenOver();
-      await this.#fail(error);
+      await this.#giveUp(failureOf(error, "storage"));
       const code = failureOf(error, "storage") === "storage" ? "4.13" : "5.00";
       throw new RequestError(code, "the package cannot be stored", { cause: error });
     }
@@ -46,20 +46,19 @@ export class PushedPackage {
       await this.#work.report({ type: "received", image });
     } catch (error) {
       if (error instanceof RequestError) throw error;
-      await this.#fail(error);
+      await this.#giveUp(failureOf(error, "storage"));
     }
   }
 
   /** The Server stopped sending. */
   async abandon(): Promise<void> {
-    if (this.#over) return;
-    await this.#discard();
-    await this.#work.report({ type: "transferFailed", failure: "connection" });
+    if (!this.#over) await this.#giveUp("connection");
   }
 
-  async #fail(error: unknown): Promise<void> {
-    await this.#discard();
-    await this.#work.report({ type: "transferFailed", failure: failureOf(error, "storage") });
+  /** Reports at once, so that the Server's next request finds the new State; the file follows. */
+  async #giveUp(failure: PackageFailure): Promise<void> {
+    const reported = this.#work.report({ type: "transferFailed", failure });
+    await Promise.all([this.#discard(), reported]);
   }
 
   async #discard(): Promise<void> {

@@ -320,7 +320,7 @@ const dropTransfer = (result: UpdateResult): Next => [
 const transferFailed = (
   state: Downloading | Verifying,
   { failure }: { readonly failure: PackageFailure },
-): Next => [failed(state, resultOf(failure)), { do: "discard" }];
+): Next => [failed(state, resultOf(failure)), { do: "cancelTransfer" }, { do: "discard" }];
 
 /** After a restart of the agent: what we fetch is fetched again, what was pushed is lost. */
 const restartTransfer = (state: Downloading | Verifying): Next =>

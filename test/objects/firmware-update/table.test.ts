@@ -1,0 +1,352 @@
+import { describe, expect, test } from "vitest";
+import type { FirmwareUpdateState } from "../../../objects/firmware-update/state.js";
+import {
+  type FirmwareUpdateEvent,
+  firmwareUpdateTable,
+  reportableStates,
+  step,
+} from "../../../objects/firmware-update/table.js";
+import { imageOf } from "./world.js";
+
+const table = firmwareUpdateTable({ maxResumes: 2 });
+
+const uri = "http://x/2.0";
+const pull = { transfer: "pull", uri } as const;
+const push = { transfer: "push" } as const;
+const image = imageOf("2.0");
+const verified = { image, info: { name: "fw", version: "2.0" } };
+const attempt = { id: "a", bootId: "boot-1", previousVersion: "1.0" };
+const updating = { name: "updating", result: 0, source: pull, attempt, resumed: 0 } as const;
+const byBoard = { ...updating, by: "board", package: verified } as const;
+
+const states = {
+  idle: { name: "idle", result: 0, uri: "" },
+  "idle, failed": { name: "idle", result: 7, uri: "x:" },
+  downloading: { name: "downloading", result: 0, source: pull },
+  "downloading, pushed": { name: "downloading", result: 0, source: push },
+  verifying: { name: "verifying", result: 0, source: pull, image },
+  "verifying, pushed": { name: "verifying", result: 0, source: push, image },
+  downloaded: { name: "downloaded", result: 0, source: pull, package: verified },
+  "downloaded by a plugin": { name: "downloaded", result: 0, source: pull },
+  applying: { ...byBoard, step: "apply" },
+  "applying for the third time": { ...byBoard, step: "apply", resumed: 2 },
+  restarting: { ...byBoard, step: "restart" },
+  "on trial": { ...byBoard, step: "trial" },
+  reverting: { ...byBoard, step: "revert" },
+  "plugin updating": { ...updating, by: "plugin", step: "apply", package: verified },
+  "plugin updating its own package": { ...updating, by: "plugin", step: "apply" },
+} as const satisfies Record<string, FirmwareUpdateState>;
+
+const events = {
+  URI: { type: "packageUriWritten", uri },
+  "malformed URI": { type: "packageUriWritten", uri: "x:", fault: "invalid-uri" },
+  "URI of another protocol": { type: "packageUriWritten", uri: "x:", fault: "unsupported-protocol" },
+  push: { type: "pushBegun" },
+  "push too large": { type: "pushRefused", failure: "storage" },
+  reset: { type: "resetRequested" },
+  update: { type: "updateExecuted", attempt, by: "board" },
+  "update by plugin": { type: "updateExecuted", attempt, by: "plugin" },
+  cancel: { type: "cancelExecuted" },
+  received: { type: "received", image },
+  "connection lost": { type: "transferFailed", failure: "connection" },
+  "bad signature": { type: "transferFailed", failure: "integrity" },
+  verified: { type: "verified", package: verified },
+  applied: { type: "applied", how: "restart" },
+  "applied and running": { type: "applied", how: "running" },
+  "apply failed": { type: "applyFailed", failure: "failed", packageIntact: true },
+  "apply failed, file gone": { type: "applyFailed", failure: "failed", packageIntact: false },
+  "apply refused": { type: "applyFailed", failure: "integrity", packageIntact: true },
+  "handed to board": { type: "handedOver", to: "board" },
+  "handed to plugin": { type: "handedOver", to: "plugin" },
+  "trial passed": { type: "trialPassed" },
+  "trial failed": { type: "trialFailed" },
+  committed: { type: "committed" },
+  reverted: { type: "reverted", how: "done" },
+  "reverting by restart": { type: "reverted", how: "restart" },
+  "new image runs": { type: "outcomeKnown", outcome: "new", packageIntact: true, bootId: "boot-2" },
+  "old image runs": { type: "outcomeKnown", outcome: "old", packageIntact: true, bootId: "boot-2" },
+  "old image runs, file gone": {
+    type: "outcomeKnown",
+    outcome: "old",
+    packageIntact: false,
+    bootId: "boot-2",
+  },
+  "unknown image runs": { type: "outcomeKnown", outcome: "unknown", packageIntact: true, bootId: "boot-2" },
+  "agent started": { type: "agentStarted", sameBoot: true, packageIntact: true },
+  "agent started, file gone": { type: "agentStarted", sameBoot: true, packageIntact: false },
+  "board started": { type: "agentStarted", sameBoot: false, packageIntact: true },
+  "plugin: Idle": { type: "stateReported", state: 0 },
+  "plugin: Downloading": { type: "stateReported", state: 1 },
+  "plugin: Downloaded": { type: "stateReported", state: 2 },
+  "plugin: Updating": { type: "stateReported", state: 3, attempt },
+  "plugin: Result 8": { type: "resultReported", result: 8 },
+} as const satisfies Record<string, FirmwareUpdateEvent>;
+
+type Rows = { readonly [Event in keyof typeof events]?: string };
+
+const afterReset: Rows = {
+  reset: "idle/0 | cancelTransfer discard",
+  cancel: "idle/10 | cancelTransfer discard",
+};
+const afterFailedTransfer: Rows = {
+  "connection lost": `idle/4 ${uri} | cancelTransfer discard`,
+  "bad signature": `idle/5 ${uri} | cancelTransfer discard`,
+};
+const ofIdle: Rows = {
+  URI: "downloading pull/0 | download",
+  "malformed URI": "idle/7 x:",
+  "URI of another protocol": "idle/9 x:",
+  push: "downloading push/0",
+  "push too large": "idle/2",
+  reset: "idle/0",
+};
+const ofApplying: Rows = {
+  applied: "updating restart/0 board | restart now",
+  "applied and running": "updating trial/0 board | tryOut",
+  "apply failed": "downloaded/8",
+  "apply failed, file gone": `idle/8 ${uri} | discard`,
+  "apply refused": `idle/5 ${uri} | discard`,
+  "handed to board": "updating apply/0 board",
+  "handed to plugin": "updating apply/0 plugin",
+  "new image runs": "updating trial/0 board | tryOut",
+  "old image runs": "updating apply/0 board again 1 | apply",
+  "old image runs, file gone": `idle/8 ${uri} | discard commit`,
+  "unknown image runs": `idle/8 ${uri} | discard`,
+  "agent started": "updating apply/0 board again 1 | apply",
+  "agent started, file gone": `idle/8 ${uri} | discard`,
+  "board started": "updating apply/0 board | askOutcome",
+  "plugin: Updating": "updating apply/0 board",
+  "plugin: Result 8": "updating apply/8 board",
+};
+const afterApply: Rows = {
+  "old image runs": "updating apply/0 board again 1 | apply",
+  "old image runs, file gone": `idle/8 ${uri} | discard commit`,
+  "unknown image runs": `idle/8 ${uri} | discard`,
+};
+const ofPlugin: Rows = {
+  applied: "updating restart/0 plugin | restart now",
+  "applied and running": "updating trial/0 plugin | tryOut",
+  "apply failed": "downloaded/8",
+  "apply failed, file gone": `idle/8 ${uri} | discard`,
+  "apply refused": `idle/5 ${uri} | discard`,
+  "handed to plugin": "updating apply/0 plugin",
+  "new image runs": "updating trial/0 plugin | tryOut",
+  "old image runs": `idle/8 ${uri} | discard commit`,
+  "old image runs, file gone": `idle/8 ${uri} | discard commit`,
+  "unknown image runs": `idle/8 ${uri} | discard`,
+  "agent started": "updating apply/0 plugin again 1 | apply",
+  "agent started, file gone": `idle/8 ${uri} | discard`,
+  "board started": "updating apply/0 plugin | askOutcome",
+  "plugin: Idle": `idle/0 ${uri} | discard`,
+  "plugin: Downloaded": "downloaded/0",
+  "plugin: Updating": "updating apply/0 plugin",
+  "plugin: Result 8": "updating apply/8 plugin",
+};
+
+/** What each state makes of each event: the next state, and the effects. An event that is missing changes nothing. */
+const transitions: { readonly [State in keyof typeof states]: Rows } = {
+  idle: {
+    ...ofIdle,
+    "agent started": "idle/0 | discard commit",
+    "agent started, file gone": "idle/0 | discard commit",
+    "board started": "idle/0 | discard commit",
+    "plugin: Idle": "idle/0",
+    "plugin: Result 8": "idle/8",
+  },
+  "idle, failed": {
+    ...ofIdle,
+    "agent started": "idle/7 x: | discard commit",
+    "agent started, file gone": "idle/7 x: | discard commit",
+    "board started": "idle/7 x: | discard commit",
+    "plugin: Idle": "idle/7 x:",
+    "plugin: Result 8": "idle/8 x:",
+  },
+  downloading: {
+    ...afterReset,
+    ...afterFailedTransfer,
+    received: "verifying pull/0 | verify",
+    "agent started": "downloading pull/0 | commit download",
+    "agent started, file gone": "downloading pull/0 | commit download",
+    "board started": "downloading pull/0 | commit download",
+    "plugin: Idle": `idle/0 ${uri} | cancelTransfer discard`,
+    "plugin: Downloading": "downloading pull/0",
+    "plugin: Downloaded": "downloaded/0",
+    "plugin: Result 8": "downloading pull/8",
+  },
+  "downloading, pushed": {
+    ...afterReset,
+    "connection lost": "idle/4 | cancelTransfer discard",
+    "bad signature": "idle/5 | cancelTransfer discard",
+    received: "verifying push/0 | verify",
+    "agent started": "idle/4 | discard commit",
+    "agent started, file gone": "idle/4 | discard commit",
+    "board started": "idle/4 | discard commit",
+    "plugin: Idle": "idle/0 | cancelTransfer discard",
+    "plugin: Downloading": "downloading push/0",
+    "plugin: Downloaded": "downloaded/0",
+    "plugin: Result 8": "downloading push/8",
+  },
+  verifying: {
+    ...afterReset,
+    ...afterFailedTransfer,
+    verified: "downloaded/0",
+    "agent started": "verifying pull/0 | commit verify",
+    "agent started, file gone": "downloading pull/0 | commit download",
+    "board started": "verifying pull/0 | commit verify",
+    "plugin: Downloading": "verifying pull/0",
+    "plugin: Result 8": "verifying pull/8",
+  },
+  "verifying, pushed": {
+    ...afterReset,
+    "connection lost": "idle/4 | cancelTransfer discard",
+    "bad signature": "idle/5 | cancelTransfer discard",
+    verified: "downloaded/0",
+    "agent started": "verifying push/0 | commit verify",
+    "agent started, file gone": "idle/4 | discard commit",
+    "board started": "verifying push/0 | commit verify",
+    "plugin: Downloading": "verifying push/0",
+    "plugin: Result 8": "verifying push/8",
+  },
+  downloaded: {
+    ...afterReset,
+    update: "updating apply/0 board | apply",
+    "update by plugin": "updating apply/0 plugin | apply",
+    "agent started": "downloaded/0 | commit",
+    "agent started, file gone": "idle/0 | discard commit",
+    "board started": "downloaded/0 | commit",
+    "plugin: Idle": `idle/0 ${uri} | cancelTransfer discard`,
+    "plugin: Downloaded": "downloaded/0",
+    "plugin: Updating": "updating apply/0 plugin",
+    "plugin: Result 8": "downloaded/8",
+  },
+  "downloaded by a plugin": {
+    ...afterReset,
+    update: "downloaded/8",
+    "update by plugin": "updating apply/0 plugin | apply",
+    "agent started": "downloaded/0 | commit",
+    "agent started, file gone": "idle/0 | discard commit",
+    "board started": "downloaded/0 | commit",
+    "plugin: Idle": `idle/0 ${uri} | cancelTransfer discard`,
+    "plugin: Downloaded": "downloaded/0",
+    "plugin: Updating": "updating apply/0 plugin",
+    "plugin: Result 8": "downloaded/8",
+  },
+  applying: ofApplying,
+  "applying for the third time": {
+    ...ofApplying,
+    applied: "updating restart/0 board again 2 | restart now",
+    "applied and running": "updating trial/0 board again 2 | tryOut",
+    "handed to board": "updating apply/0 board again 2",
+    "handed to plugin": "updating apply/0 plugin again 2",
+    "new image runs": "updating trial/0 board again 2 | tryOut",
+    "old image runs": `idle/8 ${uri} | discard commit`,
+    "agent started": "downloaded/8",
+    "board started": "updating apply/0 board again 2 | askOutcome",
+    "plugin: Updating": "updating apply/0 board again 2",
+    "plugin: Result 8": "updating apply/8 board again 2",
+  },
+  restarting: {
+    ...afterApply,
+    "new image runs": "updating trial/0 board | tryOut",
+    "agent started": "updating restart/0 board | restart soon",
+    "agent started, file gone": "updating restart/0 board | restart soon",
+    "board started": "updating restart/0 board | askOutcome",
+    "plugin: Updating": "updating restart/0 board",
+    "plugin: Result 8": "updating restart/8 board",
+  },
+  "on trial": {
+    ...afterApply,
+    "trial passed": "updating trial/0 board | commit",
+    "trial failed": "updating revert/0 board | revert",
+    committed: "idle/1 | discard",
+    "new image runs": "updating trial/0 board | tryOut",
+    "agent started": "updating trial/0 board | tryOut",
+    "agent started, file gone": "updating trial/0 board | tryOut",
+    "board started": "updating trial/0 board | askOutcome",
+    "plugin: Updating": "updating trial/0 board",
+    "plugin: Result 8": "updating trial/8 board",
+  },
+  reverting: {
+    reverted: `idle/8 ${uri} | discard`,
+    "reverting by restart": "updating revert/0 board | restart now",
+    "new image runs": "updating revert/0 board | revert",
+    "old image runs": `idle/8 ${uri} | discard commit`,
+    "old image runs, file gone": `idle/8 ${uri} | discard commit`,
+    "unknown image runs": `idle/8 ${uri} | discard`,
+    "agent started": "updating revert/0 board | revert",
+    "agent started, file gone": "updating revert/0 board | revert",
+    "board started": "updating revert/0 board | askOutcome",
+    "plugin: Updating": "updating revert/0 board",
+    "plugin: Result 8": "updating revert/8 board",
+  },
+  "plugin updating": { ...ofPlugin, "handed to board": "updating apply/0 board" },
+  "plugin updating its own package": ofPlugin,
+};
+
+const requests = [
+  "URI",
+  "malformed URI",
+  "URI of another protocol",
+  "push",
+  "reset",
+  "update",
+  "update by plugin",
+  "cancel",
+];
+
+for (const [stateName, rows] of Object.entries(transitions)) {
+  describe(stateName, () => {
+    for (const [eventName, event] of Object.entries(events)) {
+      const state: FirmwareUpdateState = states[stateName as keyof typeof states];
+      const expected = rows[eventName as keyof typeof events];
+      if (expected !== undefined) {
+        test(`+ ${eventName} → ${expected}`, () => {
+          const next = step(table, state, event);
+          expect(next.answer).toBe("accepted");
+          expect(formatted(next)).toBe(expected);
+        });
+      } else {
+        const refused = requests.includes(eventName);
+        test(`+ ${eventName} is ${refused ? "refused" : "ignored"}`, () => {
+          const answer = refused ? { refused: "4.05" } : "ignored";
+          expect(step(table, state, event)).toEqual({ state, effects: [], answer });
+        });
+      }
+    }
+  });
+}
+
+test("an update that is taken up again belongs to the boot in which it is", () => {
+  const { state } = step(table, states.restarting, events["old image runs"]);
+  expect(state).toMatchObject({ attempt: { id: "a", bootId: "boot-2", previousVersion: "1.0" } });
+});
+
+test.each([
+  ["idle", [0]],
+  ["downloading", [0, 1, 2]],
+  ["verifying", [1]],
+  ["downloaded", [0, 2, 3]],
+  ["plugin updating", [0, 2, 3]],
+  ["applying", [3]],
+] as const)("while %s a plugin may report %j", (name, legal) => {
+  expect(reportableStates(table, states[name])).toEqual(legal);
+});
+
+function formatted({ state, effects }: ReturnType<typeof step>): string {
+  const orders = effects.map((effect) => (effect.do === "restart" ? `restart ${effect.when}` : effect.do));
+  return [formattedState(state), ...(orders.length > 0 ? [orders.join(" ")] : [])].join(" | ");
+}
+
+function formattedState(state: FirmwareUpdateState): string {
+  switch (state.name) {
+    case "idle":
+      return `idle/${state.result}${state.uri && ` ${state.uri}`}`;
+    case "downloading":
+    case "verifying":
+      return `${state.name} ${state.source.transfer}/${state.result}`;
+    case "downloaded":
+      return `downloaded/${state.result}`;
+    case "updating":
+      return `updating ${state.step}/${state.result} ${state.by}${state.resumed ? ` again ${state.resumed}` : ""}`;
+  }
+}
