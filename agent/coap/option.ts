@@ -1,5 +1,5 @@
 /** The options that we understand (RFC 7252 §5.10, 7641, 7959, 9175), and what an option is worth when it is not as defined. */
-import type { Option } from "./message.js";
+import type { Option, OutgoingOption } from "./message.js";
 
 export const optionNumber = {
   ifMatch: 1,
@@ -115,6 +115,13 @@ function decodeUtf8(value: Uint8Array): string | undefined {
 
 const utf8 = new TextEncoder();
 export const encodeText = (text: string): Uint8Array => utf8.encode(text);
+
+/** @throws RangeError for more text than a segment of a path or a query can be (RFC 7252 §5.10) */
+export function textOption(number: number, text: string): OutgoingOption {
+  const value = encodeText(text);
+  if (value.length > 255) throw new RangeError(`${value.length} bytes do not fit in option ${number}`);
+  return { number, value };
+}
 
 /** Bytes as lower-case hexadecimal: for keys and log lines. */
 export function toHex(bytes: Uint8Array): string {

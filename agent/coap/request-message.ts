@@ -7,10 +7,10 @@ import type { Message, OutgoingOption } from "./message.js";
 import {
   decodeText,
   decodeUint,
-  encodeText,
   judgeOption,
   optionNumber,
   requestOptionDefinitions,
+  textOption,
   toHex,
 } from "./option.js";
 
@@ -179,11 +179,4 @@ export function requestOptions(request: Request, extras: RequestExtras): Outgoin
   if (echo) options.push({ number: optionNumber.echo, value: echo });
   if (requestTag) options.push({ number: optionNumber.requestTag, value: requestTag });
   return options;
-}
-
-/** @throws RangeError when no option can carry the text */
-function textOption(number: number, text: string): OutgoingOption {
-  const value = encodeText(text);
-  if (value.length > 255) throw new RangeError(`${value.length} bytes do not fit in option ${number}`);
-  return { number, value };
 }

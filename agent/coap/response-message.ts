@@ -6,10 +6,10 @@ import { encodeMessage, type Message, type MessageType, noBytes, type OutgoingOp
 import {
   decodeText,
   decodeUint,
-  encodeText,
   judgeOption,
   optionNumber,
   responseOptionDefinitions,
+  textOption,
 } from "./option.js";
 
 /** Which message a response travels in. */
@@ -55,7 +55,7 @@ function responseOptions(response: Response, extras: ResponseExtras): OutgoingOp
   if (eTag) options.push({ number: optionNumber.eTag, value: eTag });
   if (observe !== undefined) options.push({ number: optionNumber.observe, value: observe });
   if (location) {
-    for (const text of location) options.push({ number: optionNumber.locationPath, value: encodeText(text) });
+    for (const segment of location) options.push(textOption(optionNumber.locationPath, segment));
   }
   if (contentFormat !== undefined) options.push({ number: optionNumber.contentFormat, value: contentFormat });
   if (maxAge !== undefined) options.push({ number: optionNumber.maxAge, value: maxAge });
