@@ -124,6 +124,32 @@ describe("a plugin that handles Package URI", () => {
     expect(await agent.status()).toBe("2/0");
   });
 
+  test("that fails when its package is long done with does not end the next download", async () => {
+    let fail = () => {};
+    let calls = 0;
+    const { agent, object } = await started({
+      packageUriWritten: async () => {
+        if (++calls > 1) return;
+        await object.setFirmwareUpdateState(0, 2);
+        await new Promise((_, reject) => {
+          fail = () => reject(new Error("very late"));
+        });
+      },
+      updateExecuted: () => {
+        throw new PackageError("integrity", "no");
+      },
+    });
+    await agent.write("packageUri", goodUri);
+    await agent.settle();
+    await agent.execute("update");
+    await agent.soon();
+    expect(await agent.status()).toBe("0/5");
+    await agent.write("packageUri", goodUri);
+    fail();
+    await agent.settle();
+    expect(await agent.status()).toBe("1/0");
+  });
+
   test("is not asked about a malformed URI", async () => {
     let called = false;
     const { agent } = await started({
