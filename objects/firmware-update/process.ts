@@ -46,7 +46,7 @@ export interface ProcessOptions extends EffectOptions {
 }
 
 const RECORD = "firmware-update";
-/** How long a cancelled download may take to let go of its file. */
+/** How long cancelled work may take to end, and to let go of its file. */
 const LET_GO_LIMIT = seconds(30);
 /** How long the answer to a pushed package waits for its verification. */
 const VERIFY_PATIENCE = seconds(5);
@@ -104,7 +104,8 @@ export class FirmwareUpdateProcess {
     this.#closed = true;
     const activities = [...this.#activities];
     for (const { controller } of activities) controller.abort(new Error("the agent stops"));
-    await Promise.all(activities.map(({ done }) => done));
+    // A hook that does not listen to its signal must not keep the agent from stopping.
+    await within(this.#options.clock, LET_GO_LIMIT, Promise.all(activities.map(({ done }) => done)));
     await this.#lastTurn;
     await this.#quiet;
   }

@@ -83,8 +83,8 @@ export interface PushTarget {
 }
 
 /**
- * Takes a Write of Package. Its first byte may be its last: no byte or a single zero is an order to reset, which holds
- * also where a package would be refused, so a transfer without announced size begins with the second piece.
+ * Takes a Write of Package. No byte or a single zero is an order to reset, also where a package would be refused. So
+ * unless the announced size tells them apart, a transfer begins with the first piece that cannot be such an order.
  */
 export async function receivePackage(target: PushTarget, size: number | undefined): Promise<ValueSink> {
   let pushed = size !== undefined && size > 1 ? await target.openPush(size) : undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PackageError } from "../../../agent/ports.js";
+import { PackageError, seconds } from "../../../agent/ports.js";
 import type {
   DownloadContext,
   FirmwareUpdateHooks,
@@ -147,6 +147,18 @@ describe("a plugin that handles Package URI", () => {
     await agent.write("packageUri", goodUri);
     fail();
     await agent.settle();
+    expect(await agent.status()).toBe("1/0");
+  });
+
+  test("that ignores its signal does not keep the agent from stopping", async () => {
+    const { agent, object } = await started({ packageUriWritten: () => new Promise(() => {}) });
+    await agent.write("packageUri", goodUri);
+    let closed = false;
+    void Promise.resolve(object.close?.()).then(() => {
+      closed = true;
+    });
+    await agent.clock.advance(seconds(30));
+    expect(closed).toBe(true);
     expect(await agent.status()).toBe("1/0");
   });
 

@@ -62,6 +62,7 @@ export class World {
     return "restart";
   };
   outcome: Board["outcome"] = async (attempt) => (this.running === attempt.package.version ? "new" : "old");
+  discard = async (): Promise<void> => void this.acts.push("discard pushed");
   commit: Board["commit"] = async () => {
     this.staying = this.running;
   };
@@ -195,7 +196,7 @@ export class World {
         this.package = imageOf(content.toString(), content.length);
         return this.package;
       },
-      discard: async () => void this.acts.push("discard pushed"),
+      discard: () => this.discard(),
     };
   }
 }
