@@ -1,11 +1,11 @@
 import { type LiveObject, type ObjectImplementation, singleInstance } from "../../agent/model/definition.js";
 import { deliveryMethods, FirmwareUpdate, protocolsByScheme } from "./definition.js";
 import type { FirmwareUpdateProgress } from "./effects.js";
-import { FirmwareUpdateProcess, type ProcessOptions } from "./process.js";
 import { receivePackage } from "./push.js";
 import type { FirmwareUpdateRecord } from "./record.js";
 import type { UpdateResult } from "./results.js";
 import { type FirmwareUpdateState, packageOf, type StateNumber, stateNumbers, uriOf } from "./state.js";
+import { FirmwareUpdateProcess, type ProcessOptions } from "./update-process.js";
 
 export type FirmwareUpdateOptions = Omit<ProcessOptions, "onChange">;
 
@@ -31,7 +31,7 @@ type ResourceName = keyof typeof FirmwareUpdate.resources;
  */
 export function createFirmwareUpdate(options: FirmwareUpdateOptions): FirmwareUpdateObject {
   let live: LiveObject<typeof FirmwareUpdate> | undefined;
-  const process = new FirmwareUpdateProcess({
+  const updateProcess = new FirmwareUpdateProcess({
     ...options,
     onChange: (before, now) => {
       const changes = changedResources(before, now);
@@ -45,44 +45,47 @@ export function createFirmwareUpdate(options: FirmwareUpdateOptions): FirmwareUp
     ...singleInstance(
       FirmwareUpdate,
       {
-        package: { receive: (size) => receivePackage(process, size) },
-        packageUri: { read: () => uriOf(process.record.state), write: (uri) => process.writePackageUri(uri) },
-        update: { execute: () => process.executeUpdate() },
-        state: { read: () => stateNumbers[process.record.state.name] },
-        updateResult: { read: () => process.record.state.result },
-        pkgName: { read: () => packageOf(process.record.state)?.info.name },
-        pkgVersion: { read: () => packageOf(process.record.state)?.info.version },
+        package: { receive: (size) => receivePackage(updateProcess, size) },
+        packageUri: {
+          read: () => uriOf(updateProcess.record.state),
+          write: (uri) => updateProcess.writePackageUri(uri),
+        },
+        update: { execute: () => updateProcess.executeUpdate() },
+        state: { read: () => stateNumbers[updateProcess.record.state.name] },
+        updateResult: { read: () => updateProcess.record.state.result },
+        pkgName: { read: () => packageOf(updateProcess.record.state)?.info.name },
+        pkgVersion: { read: () => packageOf(updateProcess.record.state)?.info.version },
         protocolSupport: { read: () => protocols },
         deliveryMethod: { read: () => (pulls ? deliveryMethods.both : deliveryMethods.push) },
-        cancel: { execute: () => process.cancel() },
+        cancel: { execute: () => updateProcess.cancel() },
         severity: {
-          read: () => process.record.severity,
-          write: (severity) => process.configure({ severity }),
+          read: () => updateProcess.record.severity,
+          write: (severity) => updateProcess.configure({ severity }),
         },
-        lastStateChangeTime: { read: () => process.record.lastStateChange },
+        lastStateChangeTime: { read: () => updateProcess.record.lastStateChange },
         maximumDeferPeriod: {
-          read: () => process.record.maximumDeferSeconds,
-          write: (maximumDeferSeconds) => process.configure({ maximumDeferSeconds }),
+          read: () => updateProcess.record.maximumDeferSeconds,
+          write: (maximumDeferSeconds) => updateProcess.configure({ maximumDeferSeconds }),
         },
       },
       {
         start: async (object) => {
           live = object;
-          await process.start();
+          await updateProcess.start();
         },
-        close: () => process.close(),
+        close: () => updateProcess.close(),
       },
     ),
     setFirmwareUpdateState: async (objectInstanceId, state) => {
       refuseOtherInstance(objectInstanceId);
-      await process.reportState(state);
+      await updateProcess.reportState(state);
     },
     setFirmwareUpdateResult: async (objectInstanceId, result) => {
       refuseOtherInstance(objectInstanceId);
-      await process.reportResult(result);
+      await updateProcess.reportResult(result);
     },
-    state: () => process.record.state,
-    progress: () => process.progress,
+    state: () => updateProcess.record.state,
+    progress: () => updateProcess.progress,
   };
 }
 

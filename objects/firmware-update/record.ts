@@ -59,7 +59,7 @@ const updating = {
   name: oneOf("updating"),
   result,
   source,
-  step: oneOf("apply", "restart", "trial", "revert"),
+  step: oneOf("apply", "restart", "trial", "commit", "revert"),
   attempt: shape({ id: text, bootId: text, previousVersion: text }),
   resumed: integer(0, Number.MAX_SAFE_INTEGER),
 };

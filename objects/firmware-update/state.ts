@@ -52,9 +52,10 @@ export interface Downloaded extends Reporting {
 
 /**
  * - `apply`: the image is being written · `restart`: it is complete, the restart is due
- * - `trial`: it runs, and has yet to prove itself · `revert`: it failed to, and the previous one is to come back
+ * - `trial`: it runs, and has yet to prove itself · `commit`: it has, and is to stay
+ * - `revert`: it has not, and the previous one is to come back
  */
-export type UpdateStep = "apply" | "restart" | "trial" | "revert";
+export type UpdateStep = "apply" | "restart" | "trial" | "commit" | "revert";
 
 export type Updating = Reporting & {
   readonly name: "updating";

@@ -1,6 +1,6 @@
 /**
  * What the Firmware Update Object does when: the state table of OMA registry Object 5, as a function without clock,
- * disk or board. Its effects are data that `process.ts` performs.
+ * disk or board. Its effects are data that `update-process.ts` performs.
  */
 import type { ResponseCode } from "../../agent/model/errors.js";
 import type { ImageFile, PackageFailure } from "../../agent/ports.js";
@@ -235,12 +235,14 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
       if (to === "plugin") return [{ ...state, by: to }];
       return state.package && [{ ...state, by: to, package: state.package }];
     },
-    trialPassed: (state) => (state.step === "trial" ? [state, { do: "commit" }] : undefined),
+    // Recorded first: once committed, no later trial may take the image back.
+    trialPassed: (state) =>
+      state.step === "trial" ? [{ ...state, step: "commit" }, { do: "commit" }] : undefined,
     trialFailed: (state) =>
       state.step === "trial" ? [{ ...state, step: "revert" }, { do: "revert" }] : undefined,
     // Not before: a success that the boot loader may still take back is none.
     committed: (state) =>
-      state.step === "trial" ? [idle(updateResults.success), { do: "discard" }] : undefined,
+      state.step === "commit" ? [idle(updateResults.success), { do: "discard" }] : undefined,
     reverted: (state, { how }) => {
       if (state.step !== "revert") return undefined;
       return how === "restart"
@@ -259,6 +261,8 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
           return [state, { do: "restart", when: "soon" }];
         case "trial":
           return [state, { do: "tryOut" }];
+        case "commit":
+          return [state, { do: "commit" }];
         case "revert":
           return [state, { do: "revert" }];
       }
@@ -266,6 +270,7 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
     outcomeKnown: (state, { outcome, packageIntact, bootId }) => {
       if (outcome === "new") {
         if (state.step === "revert") return [state, { do: "revert" }];
+        if (state.step === "commit") return [state, { do: "commit" }];
         return [{ ...state, step: "trial" }, { do: "tryOut" }];
       }
       const unsuccessful: Next = [failed(state, updateResults.updateFailed), { do: "discard" }];

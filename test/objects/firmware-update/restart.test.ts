@@ -129,6 +129,22 @@ describe("after a restart of the board", () => {
     expect(await back.status()).toBe("0/8");
   });
 
+  test("an image that was committed is not put on trial again", async () => {
+    const { world } = await updated();
+    world.boot();
+    const { commit } = world;
+    world.commit = async () => {
+      await commit();
+      return new Promise<void>(() => {}); // the power goes before anybody hears of it
+    };
+    await started(world);
+    expect(world.staying).toBe("2.0");
+    world.boot();
+    world.commit = commit;
+    const agent = await started(world, { trial: () => Promise.reject(new Error("server unreachable")) });
+    expect(await agent.status()).toBe("0/1");
+  });
+
   test("a normal boot is committed, whatever is downloaded", async () => {
     const world = new World();
     const agent = await started(world);
