@@ -1,5 +1,5 @@
 /**
- * Where a plugin takes the place of what the agent does by itself. The process only notes that the download or the
+ * Where a plugin takes the place of what the agent does by itself. The agent only notes that the download or the
  * update has begun, and answers the Server; the plugin does the work and reports with `setFirmwareUpdateState` and
  * `setFirmwareUpdateResult`, during its hook or after it. A hook that throws ends the work: with the Update Result of its
  * PackageError, else with 4 for a download and 8 for an update.

@@ -4,10 +4,10 @@ import type { FirmwareUpdateProgress } from "./effects.js";
 import { receivePackage } from "./push.js";
 import type { FirmwareUpdateRecord } from "./record.js";
 import type { UpdateResult } from "./results.js";
+import { FirmwareUpdateRunner, type RunnerOptions } from "./runner.js";
 import { type FirmwareUpdateState, packageOf, type StateNumber, stateNumbers, uriOf } from "./state.js";
-import { FirmwareUpdateProcess, type ProcessOptions } from "./update-process.js";
 
-export type FirmwareUpdateOptions = Omit<ProcessOptions, "onChange">;
+export type FirmwareUpdateOptions = Omit<RunnerOptions, "onChange">;
 
 export interface FirmwareUpdateObject extends ObjectImplementation {
   /**
@@ -31,7 +31,7 @@ type ResourceName = keyof typeof FirmwareUpdate.resources;
  */
 export function createFirmwareUpdate(options: FirmwareUpdateOptions): FirmwareUpdateObject {
   let live: LiveObject<typeof FirmwareUpdate> | undefined;
-  const updateProcess = new FirmwareUpdateProcess({
+  const runner = new FirmwareUpdateRunner({
     ...options,
     onChange: (before, now) => {
       const changes = changedResources(before, now);
@@ -45,47 +45,47 @@ export function createFirmwareUpdate(options: FirmwareUpdateOptions): FirmwareUp
     ...singleInstance(
       FirmwareUpdate,
       {
-        package: { receive: (size) => receivePackage(updateProcess, size) },
+        package: { receive: (size) => receivePackage(runner, size) },
         packageUri: {
-          read: () => uriOf(updateProcess.record.state),
-          write: (uri) => updateProcess.writePackageUri(uri),
+          read: () => uriOf(runner.record.state),
+          write: (uri) => runner.writePackageUri(uri),
         },
-        update: { execute: () => updateProcess.executeUpdate() },
-        state: { read: () => stateNumbers[updateProcess.record.state.name] },
-        updateResult: { read: () => updateProcess.record.state.result },
-        pkgName: { read: () => packageOf(updateProcess.record.state)?.info.name },
-        pkgVersion: { read: () => packageOf(updateProcess.record.state)?.info.version },
+        update: { execute: () => runner.executeUpdate() },
+        state: { read: () => stateNumbers[runner.record.state.name] },
+        updateResult: { read: () => runner.record.state.result },
+        pkgName: { read: () => packageOf(runner.record.state)?.info.name },
+        pkgVersion: { read: () => packageOf(runner.record.state)?.info.version },
         protocolSupport: { read: () => protocols },
         deliveryMethod: { read: () => (pulls ? deliveryMethods.both : deliveryMethods.push) },
-        cancel: { execute: () => updateProcess.cancel() },
+        cancel: { execute: () => runner.cancel() },
         severity: {
-          read: () => updateProcess.record.severity,
-          write: (severity) => updateProcess.configure({ severity }),
+          read: () => runner.record.severity,
+          write: (severity) => runner.configure({ severity }),
         },
-        lastStateChangeTime: { read: () => updateProcess.record.lastStateChange },
+        lastStateChangeTime: { read: () => runner.record.lastStateChange },
         maximumDeferPeriod: {
-          read: () => updateProcess.record.maximumDeferSeconds,
-          write: (maximumDeferSeconds) => updateProcess.configure({ maximumDeferSeconds }),
+          read: () => runner.record.maximumDeferSeconds,
+          write: (maximumDeferSeconds) => runner.configure({ maximumDeferSeconds }),
         },
       },
       {
         start: async (object) => {
           live = object;
-          await updateProcess.start();
+          await runner.start();
         },
-        close: () => updateProcess.close(),
+        close: () => runner.close(),
       },
     ),
     setFirmwareUpdateState: async (objectInstanceId, state) => {
       refuseOtherInstance(objectInstanceId);
-      await updateProcess.reportState(state);
+      await runner.reportState(state);
     },
     setFirmwareUpdateResult: async (objectInstanceId, result) => {
       refuseOtherInstance(objectInstanceId);
-      await updateProcess.reportResult(result);
+      await runner.reportResult(result);
     },
-    state: () => updateProcess.record.state,
-    progress: () => updateProcess.progress,
+    state: () => runner.record.state,
+    progress: () => runner.progress,
   };
 }
 

@@ -74,7 +74,7 @@ export class PushedPackage {
   }
 }
 
-/** What the sink asks of the update process. */
+/** What the sink asks of the runner. */
 export interface PushTarget {
   openPush(size: number | undefined): Promise<PushedPackage>;
   /** Waits a moment for the verification of what was pushed, so that the answer finds the final State. */

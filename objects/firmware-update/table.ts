@@ -1,6 +1,6 @@
 /**
  * What the Firmware Update Object does when: the state table of OMA registry Object 5, as a function without clock,
- * disk or board. Its effects are data that `update-process.ts` performs.
+ * disk or board. Its effects are data that `runner.ts` performs.
  */
 import type { ResponseCode } from "../../agent/model/errors.js";
 import type { ImageFile, PackageFailure } from "../../agent/ports.js";

@@ -36,7 +36,7 @@ import {
 } from "./table.js";
 import { within } from "./waiting.js";
 
-export interface ProcessOptions extends EffectOptions {
+export interface RunnerOptions extends EffectOptions {
   readonly store: Store;
   readonly random: Random;
   /** How often an interrupted update is taken up again before it counts as failed; 2 unless told. */
@@ -60,8 +60,8 @@ interface Activity {
   readonly done: Promise<void>;
 }
 
-export class FirmwareUpdateProcess {
-  readonly #options: ProcessOptions;
+export class FirmwareUpdateRunner {
+  readonly #options: RunnerOptions;
   readonly #table: Table;
   readonly #effects: Effects;
   readonly #activities = new Set<Activity>();
@@ -76,7 +76,7 @@ export class FirmwareUpdateProcess {
   #progress: FirmwareUpdateProgress | undefined;
   #closed = false;
 
-  constructor(options: ProcessOptions) {
+  constructor(options: RunnerOptions) {
     this.#options = options;
     this.#table = firmwareUpdateTable({ maxResumes: options.maxResumes ?? 2 });
     this.#effects = new Effects(options);
