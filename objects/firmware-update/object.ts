@@ -1,3 +1,8 @@
+/**
+ * The Firmware Update Object (/5): what it is (`definition.ts`), what it does when (`table.ts`), what it remembers
+ * (`record.ts`), and what carries it out (`runner.ts`, `effects.ts`, `push.ts`). How bytes are fetched and images written
+ * is behind the ports, in `platform/`.
+ */
 import { type LiveObject, type ObjectImplementation, singleInstance } from "../../agent/model/definition.js";
 import { deliveryMethods, FirmwareUpdate, protocolsByScheme } from "./definition.js";
 import type { FirmwareUpdateProgress } from "./effects.js";

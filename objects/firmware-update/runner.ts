@@ -241,13 +241,15 @@ export class FirmwareUpdateRunner {
     if (typeof answer === "object") throw refusal(answer.refused, event.type, before.name);
     if (state !== before) {
       const moved = stateNumbers[state.name] !== stateNumbers[before.name];
-      if (moved) this.#options.log.info("firmware update", { state: state.name, result: state.result });
       const lastStateChange = moved ? this.#unixTime() : this.#record.lastStateChange;
       await this.#keep(
         { ...this.#record, state, ...(lastStateChange !== undefined && { lastStateChange }) },
         certainty,
       );
-      if (moved) this.#enterState();
+      if (moved) {
+        this.#options.log.info("firmware update", { state: state.name, result: state.result });
+        this.#enterState();
+      }
     }
     if (this.#closed) return; // the next start goes on from the record
     for (const effect of effects) this.#perform(effect);
