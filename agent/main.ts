@@ -89,7 +89,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   if (endpointName === "") throw new ConfigError("the endpoint name is empty: give the device a name");
   const uris = new Map(servers.map(({ uri, shortServerId }) => [shortServerId, parseServerUri(uri)]));
   const clock = createSystemClock();
-  const store = await createFileStore(options.stateDirectory);
+  const store = createFileStore(options.stateDirectory);
   const storage = await createPackageStorage({
     directory: options.cacheDirectory,
     maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
