@@ -20,6 +20,8 @@ export interface Confirmable {
   readonly messageId: number;
   /** No more retransmission, and no word of how it ends. */
   stop(): void;
+  /** No more retransmission: as if the last timeout were over. */
+  giveUp(): void;
 }
 
 export class Confirmables {
@@ -90,6 +92,10 @@ class Transmission implements Confirmable {
     if (this.#register.get(key) === this) this.#register.delete(key);
   }
 
+  giveUp(): void {
+    this.settle("timeout");
+  }
+
   settle(fate: ConfirmableFate): void {
     this.stop();
     this.#options.settled(fate);
@@ -102,7 +108,7 @@ class Transmission implements Confirmable {
 
   #expire(): void {
     if (this.#retransmissions === this.#channel.transmission.maxRetransmit) {
-      this.settle("timeout");
+      this.giveUp();
       return;
     }
     this.#retransmissions++;

@@ -66,9 +66,9 @@ export class ObserveRelation implements Relation {
     return this.#sequence;
   }
 
-  /** The value of the next Observe option: 24 bits, and always one more (RFC 7641 §4.4). */
+  /** The value of the next Observe option. */
   nextSequence(): number {
-    this.#sequence = (this.#sequence + 1) & 0xffffff;
+    this.#sequence = sequenceAfter(this.#sequence);
     return this.#sequence;
   }
 
@@ -174,3 +174,6 @@ export class ObserveRelation implements Relation {
     if (this.#unacknowledged === undefined) this.#context.forget(this);
   }
 }
+
+/** 24 bits that begin anew at their end; the observer knows how to compare them (RFC 7641 §3.4, §4.4). */
+export const sequenceAfter = (sequence: number): number => (sequence + 1) & 0xffffff;

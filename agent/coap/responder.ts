@@ -8,7 +8,7 @@ import { type Millis, millis, type Peer, type Timer } from "../ports.js";
 import { BodyReceiver, type BodyReceiverLimits } from "./body-receiver.js";
 import { type Channel, messageKey } from "./channel.js";
 import { encodeMethod, isSuccess } from "./code.js";
-import type { Confirmables } from "./confirmable.js";
+import type { Confirmable, ConfirmableFate, Confirmables } from "./confirmable.js";
 import { Deduplication, type Received } from "./deduplication.js";
 import type { IncomingRequest, RequestHandler, Response } from "./exchange-types.js";
 import { afterSent, faultResponse } from "./fault.js";
@@ -31,7 +31,10 @@ import { exchangeLifetime, nonLifetime } from "./transmission.js";
 export interface ResponderLimits extends BodyReceiverLimits {
   /** How long a response may take and still travel in the ACK. */
   readonly piggybackDelay: Millis;
-  /** Requests that handlers may be busy with at a time; beyond it the answer is 5.03. */
+  /**
+   * Requests that handlers may be busy with at a time; beyond it the answer is 5.03. As many responses may wait for
+   * their ACK; beyond it the oldest is not retransmitted any more.
+   */
   readonly requestsInProgress: number;
   /** Requests that are remembered, and the bytes that they and their answers may have together. */
   readonly dedupEntries: number;
@@ -75,6 +78,8 @@ export class Responder {
   readonly #writes: Deduplication;
   /** Confirmable requests being served whose ACK may still wait, the oldest first. */
   readonly #unacknowledged = new Set<IncomingExchange>();
+  /** Responses that went out apart from the ACK and have none of their own yet, the oldest first. */
+  readonly #apart = new Set<Confirmable>();
   #ackTimer: Timer | undefined;
   #inProgress = 0;
 
@@ -290,18 +295,29 @@ export class Responder {
       extras,
     );
     if (type === "CON" && !isPiggybacked) {
-      // As the first notification it counts like the others: they wait for its ACK, and a RST ends them.
-      confirmables.send(peer, {
-        messageId,
-        datagram,
-        settled: (fate) => (fate === "reset" ? relation?.endByPeer() : relation?.open()),
-      });
+      const settled = (fate: ConfirmableFate) => {
+        this.#apart.delete(confirmable);
+        // As the first notification it counts like the others: they wait for its ACK, and a RST ends them.
+        if (fate === "reset") relation?.endByPeer();
+        else relation?.open();
+      };
+      const confirmable = confirmables.send(peer, { messageId, datagram, settled });
+      this.#keepApart(confirmable);
       return;
     }
     if (isPiggybacked) exchange.memory.answer(exchange.received, datagram);
     else if (relation) relations.remember(messageId, relation);
     channel.send(datagram, peer);
     relation?.open();
+  }
+
+  #keepApart(confirmable: Confirmable): void {
+    this.#apart.add(confirmable);
+    if (this.#apart.size <= this.#options.limits.requestsInProgress) return;
+    for (const oldest of this.#apart) {
+      oldest.giveUp();
+      return;
+    }
   }
 
   #fault({ peer, parts }: IncomingExchange, error: unknown): Response {

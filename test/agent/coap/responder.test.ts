@@ -265,6 +265,39 @@ describe("a response", () => {
   });
 });
 
+describe("a response that comes apart", () => {
+  test("makes room for newer ones, the oldest first, when none is acknowledged", async () => {
+    const { answers, handler } = slowHandler();
+    const { say, clock, heard } = faceEndpoint({ handler, limits: { requestsInProgress: 2 } });
+    for (const number of [1, 2, 3]) {
+      say({ token: [number] });
+      await clock.advance(seconds(1));
+      answers[number - 1]?.({ code: "2.05" });
+      await settled();
+    }
+    const before = heard.length;
+    await clock.advance(seconds(100));
+    const retransmitted = heard.slice(before).map(({ token }) => token.join());
+    expect(retransmitted.sort()).toEqual(["2", "2", "2", "2", "3", "3", "3", "3"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("is given up when it is never acknowledged, or refused", async () => {
+    const { answers, handler } = slowHandler();
+    const { say, clock, heard, reply, last } = faceEndpoint({ handler });
+    for (const index of [0, 1]) {
+      say({});
+      await clock.advance(seconds(1));
+      answers[index]?.({ code: "2.05" });
+      await settled();
+      if (index === 1) reply("RST", last());
+      await clock.advance(seconds(100));
+    }
+    expect(heard.map(({ type }) => type)).toEqual(["ACK", ...Array(5).fill("CON"), "ACK", "CON"]);
+    expect(clock.pending).toBe(0);
+  });
+});
+
 describe("a duplicate", () => {
   function counting() {
     let count = 0;
