@@ -86,18 +86,19 @@ class Conversation {
     for (;;) {
       const block = nextBlock(upload);
       const response = await this.#sendBlock(upload, block);
+      const smaller = block.number === 0 ? smallerBlock(response, block.size) : undefined;
       if (response.code === "4.08" && upload.requestTag === undefined) {
         // The peer lost track. RFC 9175 §3.3: a Request-Tag keeps what it may still have apart from the new attempt.
         upload.requestTag = this.#options.random.bytes(4);
         upload.offset = 0;
-      } else if (block.number === 0 && smallerBlock(response, block.size) !== undefined) {
-        upload.size = smallerBlock(response, block.size) ?? upload.size;
+      } else if (smaller !== undefined) {
+        upload.size = smaller;
       } else if (block.more && continues(response, block)) {
         upload.offset += block.size;
         upload.size = Math.min(upload.size, response.block1?.size ?? upload.size);
+      } else if (response.code === "2.31") {
+        throw new ExchangeError("protocol", "the peer wants another block than the next");
       } else {
-        if (response.code === "2.31")
-          throw new ExchangeError("protocol", "the peer wants more than there is");
         return await this.#body(response);
       }
     }

@@ -4,6 +4,7 @@ import { type Block, blockOffset, joinBlocks } from "./block.js";
 import type { Channel } from "./channel.js";
 import type { BodySink, IncomingHead, RequestHandler, Response } from "./exchange-types.js";
 import { faultResponse } from "./fault.js";
+import { encodeText } from "./option.js";
 import { exchangeLifetime } from "./transmission.js";
 
 export interface BodyReceiverLimits {
@@ -45,10 +46,8 @@ interface Transfer {
 
 /** Seconds after which a peer that was turned away may try again. */
 const retryAfter = 30;
-const incomplete = (diagnostic: string): Response => ({
-  code: "4.08",
-  payload: new TextEncoder().encode(diagnostic),
-});
+const incomplete = (diagnostic: string): Response => ({ code: "4.08", payload: encodeText(diagnostic) });
+const transferOver = incomplete("the transfer is over");
 
 export class BodyReceiver {
   readonly #channel: Channel;
@@ -81,8 +80,8 @@ export class BodyReceiver {
   }
 
   close(): void {
-    for (const transfer of this.#transfers.values())
-      this.#drop(transfer, new Error("the endpoint is closed"));
+    const reason = new Error("the endpoint is closed");
+    for (const transfer of this.#transfers.values()) this.#drop(transfer, reason);
   }
 
   async #begin(incoming: IncomingBlock): Promise<Response> {
@@ -134,7 +133,7 @@ export class BodyReceiver {
 
   async #take(transfer: Transfer, { block, payload, serve }: IncomingBlock): Promise<Response> {
     const { taker } = transfer;
-    if (!this.#isAlive(transfer) || taker === undefined) return incomplete("the transfer is over");
+    if (!this.#isAlive(transfer) || taker === undefined) return transferOver;
     const offset = blockOffset(block);
     const end = offset + payload.length;
     // The answer to the last block was lost for good, and the peer asks under a new Message ID.
@@ -158,10 +157,12 @@ export class BodyReceiver {
     try {
       await sink.write(payload);
     } catch (error) {
+      // A sink that was aborted amid a write has every reason to fail it.
+      if (!this.#isAlive(transfer)) return transferOver;
       this.#drop(transfer, error instanceof Error ? error : new Error(String(error)));
       return this.#faultOf(transfer, error);
     }
-    return this.#isAlive(transfer) ? undefined : incomplete("the transfer is over");
+    return this.#isAlive(transfer) ? undefined : transferOver;
   }
 
   /** Blocks of one body are dealt with one after the other, whatever the network made of their order. */
@@ -225,9 +226,9 @@ export class BodyReceiver {
   }
 
   #dropIdle(before: number): void {
+    const reason = new Error("the peer went silent");
     for (const transfer of this.#transfers.values()) {
-      if (transfer.busy === 0 && transfer.touched <= before)
-        this.#drop(transfer, new Error("the peer went silent"));
+      if (transfer.busy === 0 && transfer.touched <= before) this.#drop(transfer, reason);
     }
   }
 

@@ -18,7 +18,10 @@ import { defaultTransmission, exchangeLifetime, type TransmissionParameters } fr
 
 export type { TransmissionParameters } from "./transmission.js";
 
-/** All that peers can make us keep is bounded. */
+/**
+ * All that peers can make us keep is bounded. Of the requests that are remembered, half are reads (GET, FETCH) and half
+ * the others: under a flood of reads a duplicate Execute is still known.
+ */
 export interface EndpointLimits extends ResponderLimits, RepresentationLimits {
   /** Observations by one peer; beyond it a request to observe is answered as a plain one. */
   readonly relationsPerPeer: number;

@@ -84,7 +84,7 @@ export type NotificationFate = "sent" | "acknowledged" | "superseded" | "unanswe
 
 /** Takes a body block by block. */
 export interface BodySink {
-  /** One block, in order; the next is asked for when this resolves. */
+  /** One block, in order; the next is asked for when this resolves. The bytes are to be read, never changed. */
   write(block: Uint8Array): void | Promise<void>;
   /** The body is complete; what this answers goes to the peer. */
   end(): Response | Promise<Response>;

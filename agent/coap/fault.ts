@@ -1,6 +1,6 @@
 /** The one place where what a handler throws becomes a response. */
 import type { Log, LogFields } from "../ports.js";
-import { isResponseCode } from "./code.js";
+import { isResponseCode, isSuccess } from "./code.js";
 import type { Response } from "./exchange-types.js";
 
 /**
@@ -8,7 +8,8 @@ import type { Response } from "./exchange-types.js";
  * message stays in our log.
  */
 export function faultResponse(error: unknown, log: Log, fields: LogFields): Response {
-  const code = error instanceof Error && "code" in error && isResponseCode(error.code) ? error.code : "5.00";
+  const said = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = isResponseCode(said) && !isSuccess(said) ? said : "5.00";
   if (code === "5.00") log.error("request failed", { ...fields, error });
   else
     log.debug("request refused", { ...fields, code, reason: error instanceof Error ? error.message : error });

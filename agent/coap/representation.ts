@@ -65,9 +65,10 @@ export class Representations {
       return { response, extras: says ? { block2: { number: 0, more: false, size } } : {} };
     }
     if (offset >= payload.length) return beyondTheEnd;
+    const frozen = payload.slice();
     const snapshot: Snapshot = {
-      response,
-      payload: payload.slice(),
+      response: { ...response, payload: frozen },
+      payload: frozen,
       eTag: eTagOf(payload),
       expires: now + this.#lifetime,
     };

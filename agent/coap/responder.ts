@@ -76,6 +76,8 @@ export class Responder {
   /** Apart, so that no flood of reads can push out what must not be done twice. */
   readonly #reads: Deduplication;
   readonly #writes: Deduplication;
+  readonly #conLifetime: Millis;
+  readonly #nonLifetime: Millis;
   /** Confirmable requests being served whose ACK may still wait, the oldest first. */
   readonly #unacknowledged = new Set<IncomingExchange>();
   /** Responses that went out apart from the ACK and have none of their own yet, the oldest first. */
@@ -90,6 +92,8 @@ export class Responder {
     const entries = Math.max(1, Math.floor(limits.dedupEntries / 2));
     this.#reads = new Deduplication(entries, limits.dedupBytes / 2);
     this.#writes = new Deduplication(entries, limits.dedupBytes / 2);
+    this.#conLifetime = exchangeLifetime(channel.transmission);
+    this.#nonLifetime = nonLifetime(channel.transmission);
   }
 
   receive(message: Message, datagram: Uint8Array, from: Peer): void {
@@ -104,7 +108,7 @@ export class Responder {
       if (before.answer) channel.send(before.answer, from);
       return;
     }
-    const lifetime = (message.type === "CON" ? exchangeLifetime : nonLifetime)(channel.transmission);
+    const lifetime = message.type === "CON" ? this.#conLifetime : this.#nonLifetime;
     const exchange: IncomingExchange = {
       message,
       peer: from,
@@ -151,8 +155,8 @@ export class Responder {
   }
 
   #answer(exchange: IncomingExchange, parts: RequestParts): Response | Promise<Response> {
-    if (this.#inProgress >= this.#options.limits.requestsInProgress)
-      return { code: "5.03", maxAge: retryAfter };
+    const isBusy = this.#inProgress >= this.#options.limits.requestsInProgress;
+    if (isBusy) return { code: "5.03", maxAge: retryAfter };
     try {
       return this.#serve(exchange, parts);
     } catch (error) {

@@ -311,6 +311,22 @@ describe("a body that is not finished", () => {
     ]);
   });
 
+  test("is aborted once when it is replaced amid a write, which then fails", async () => {
+    let fail = (_: Error) => {};
+    const { say, heard, sinkLog, log } = streaming({
+      write: () => new Promise((_, reject) => (fail = reject)),
+    });
+    say(put(0, true, 16));
+    await settled();
+    const failFirst = fail;
+    say(put(0, true, 16));
+    failFirst(new Error("aborted"));
+    await settled();
+    expect(sinkLog).toEqual(["abort: the peer began anew"]);
+    expect(codeOf(only(heard))).toBe("4.08");
+    expect(log.lines).toEqual([]);
+  });
+
   test("is replaced even while it is being opened", async () => {
     const opened: ((sink: BodySink) => void)[] = [];
     const log: string[] = [];

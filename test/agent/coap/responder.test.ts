@@ -106,17 +106,18 @@ describe("a handler", () => {
     expect(only(log.lines).level).toBe("debug");
   });
 
-  test("whose error has the code of something else is answered with 5.00", () => {
-    const error = Object.assign(new Error("no file"), { code: "ENOENT" });
-    const { ask } = faceEndpoint({
-      handler: {
-        handle: () => {
-          throw error;
+  for (const code of ["ENOENT", "2.04", 404]) {
+    test(`whose error has the code ${code}, which is none of a refusal, is answered with 5.00`, () => {
+      const { ask } = faceEndpoint({
+        handler: {
+          handle: () => {
+            throw Object.assign(new Error("no file"), { code });
+          },
         },
-      },
+      });
+      expect(codeOf(ask({}))).toBe("5.00");
     });
-    expect(codeOf(ask({}))).toBe("5.00");
-  });
+  }
 
   test("whose response fits in no message is answered with 5.00", () => {
     const { ask, log } = faceEndpoint({
