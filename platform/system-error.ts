@@ -1,5 +1,8 @@
 /** What the error codes of the operating system mean, for sentences that a person reads. */
 const meanings: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "the certificate of the server has expired, or the clock of this device is wrong",
+  CERT_NOT_YET_VALID: "the certificate of the server is not valid yet: is the clock of this device set?",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "the certificate of the server is signed by itself and not trusted here",
   EACCES: "permission denied",
   EADDRINUSE: "the address is already in use",
   EADDRNOTAVAIL: "this machine does not have that address",
@@ -27,6 +30,11 @@ const meanings: Readonly<Record<string, string>> = {
   EPIPE: "the connection was lost",
   EROFS: "the file system is read-only",
   ETIMEDOUT: "the connection timed out",
+  SELF_SIGNED_CERT_IN_CHAIN: "the certificate of the server comes from an authority that is not trusted here",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    "the certificate of the server comes from an authority that is not trusted here",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    "the certificate of the server comes from an authority that is not trusted here",
 };
 
 /** `ENOSPC`; undefined when the error does not come from the operating system. */
