@@ -1,0 +1,133 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createSimulatedBoard, type SimulatedBoard } from "../../platform/boards/simulated.js";
+import { type Agent, type AgentStatus, createAgent } from "../main.js";
+import type { Plugin } from "../plugin.js";
+import { type Clock, type Downloader, type Log, millis, type Random, type Timer } from "../ports.js";
+import { type Fault, faultyUri } from "./faults.js";
+
+export interface SimulatedDeviceOptions {
+  readonly endpointName: string;
+  readonly serverUri: string;
+  readonly firmwareVersion: string;
+  readonly fault: Fault | undefined;
+  /** All that survives a restart lies here. */
+  readonly directory: string;
+  readonly plugins: readonly Plugin[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** How long a restart keeps the device off the network. */
+const bootDuration = millis(1200);
+const applyDuration = millis(2000);
+
+/**
+ * A device with a whole agent in it. When its board restarts, the agent is torn down without a word and a new one
+ * starts from what is on disk, as on real hardware.
+ */
+export class SimulatedDevice {
+  readonly endpointName: string;
+  readonly #options: SimulatedDeviceOptions;
+  readonly #board: SimulatedBoard;
+  #agent: Agent | undefined;
+  #boot: Timer | undefined;
+  #closed = false;
+  /** Starts and stops of the agent, one after the other. */
+  #lastTurn: Promise<void> = Promise.resolve();
+
+  private constructor(options: SimulatedDeviceOptions, board: SimulatedBoard) {
+    this.#options = options;
+    this.#board = board;
+    this.endpointName = options.endpointName;
+  }
+
+  static async create(options: SimulatedDeviceOptions): Promise<SimulatedDevice> {
+    const { directory, firmwareVersion, fault, clock, random } = options;
+    await mkdir(directory, { recursive: true });
+    const board: SimulatedBoard = await createSimulatedBoard({
+      directory: join(directory, "board"),
+      firmwareVersion,
+      clock,
+      random,
+      applyDuration,
+      ...(fault === "install-failure" || fault === "old-image" ? { fault } : {}),
+      onRestart: () => device.#restart(),
+    });
+    const device = new SimulatedDevice(options, board);
+    return device;
+  }
+
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#switchOn());
+  }
+
+  /** Switches the device off for good: it de-registers. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#boot?.cancel();
+    return this.#inTurn(async () => {
+      await this.#agent?.stop();
+      this.#agent = undefined;
+    });
+  }
+
+  /** undefined while the device restarts. */
+  status(): AgentStatus | undefined {
+    return this.#agent?.status();
+  }
+
+  async firmwareVersion(): Promise<string> {
+    return (await this.#board.describe()).firmwareVersion;
+  }
+
+  async #switchOn(): Promise<void> {
+    if (this.#closed) return;
+    const { endpointName, serverUri, directory, plugins, log } = this.#options;
+    await this.#board.boot();
+    const agent = await createAgent({
+      endpointName,
+      servers: [{ uri: serverUri, shortServerId: 1, lifetime: 300 }],
+      board: this.#board,
+      stateDirectory: join(directory, "state"),
+      cacheDirectory: join(directory, "cache"),
+      plugins,
+      log,
+      power: () => this.#board.power(),
+      memory: () => this.#board.memory(),
+      wrapDownloader: (downloader) => this.#onFaultyNetwork(downloader),
+    });
+    await agent.start();
+    this.#agent = agent;
+  }
+
+  /** The board goes down: whoever asked for it is part of what ends now, so nobody waits for it. */
+  #restart(): void {
+    this.#boot?.cancel();
+    const { clock, log } = this.#options;
+    void this.#inTurn(async () => {
+      await this.#agent?.abandon();
+      this.#agent = undefined;
+      log.debug("restarting");
+      this.#boot = clock.after(bootDuration, () => {
+        this.#inTurn(() => this.#switchOn()).catch((error: unknown) =>
+          log.error("device does not start", { error }),
+        );
+      });
+    });
+  }
+
+  #onFaultyNetwork(downloader: Downloader): Downloader {
+    return {
+      schemes: downloader.schemes,
+      download: (uri, options) => downloader.download(faultyUri(uri, this.#options.fault), options),
+    };
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#lastTurn.then(work);
+    this.#lastTurn = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Many simulated devices in one process, each a whole agent with its own socket, board and disk. With it comes, unless
+ * another LwM2M server is to be used, a management server, the job service, and the control interface that
+ * `lwm2m-agent jobs` talks to.
+ */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createControlServer } from "../../jobs/control.js";
+import { createJobService, type JobService } from "../../jobs/job-service.js";
+import { createManagementServer } from "../../jobs/server/management-server.js";
+import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
+import { createSystemClock } from "../../platform/clock.js";
+import { systemRandom } from "../../platform/random.js";
+import type { Plugin } from "../plugin.js";
+import type { Log } from "../ports.js";
+import { SimulatedDevice } from "./device.js";
+import type { Fault } from "./faults.js";
+import { startFirmwareServer } from "./firmware-server.js";
+
+export interface SimulationOptions {
+  readonly devices: number;
+  /** By number of the device, counted from 1. */
+  readonly faults: ReadonlyMap<number, Fault>;
+  readonly plugins: readonly Plugin[];
+  /** Where the devices keep their state; undefined: a temporary folder that goes with the simulation. */
+  readonly stateDirectory: string | undefined;
+  readonly log: Log;
+}
+
+export interface PackageOptions {
+  readonly version: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Bytes per second and download. */
+  readonly rate: number;
+}
+
+/** The devices alone. */
+export interface Simulation {
+  readonly devices: readonly SimulatedDevice[];
+  close(): Promise<void>;
+}
+
+/** The devices with the servers that they need. */
+export interface ManagedSimulation extends Simulation {
+  readonly jobs: JobService;
+  readonly packageUri: string;
+  /** Resolves when all devices have registered. */
+  registered(signal: AbortSignal): Promise<void>;
+}
+
+export const deviceName = (number: number): string => `simulated-${number}`;
+
+/** Half of the devices run 1.0, the others 2.0. */
+const firmwareVersions = ["1.0", "2.0"] as const;
+
+/** Starts devices for the LwM2M server at `serverUri`. */
+export async function startDevices(options: SimulationOptions, serverUri: string): Promise<Simulation> {
+  const { stateDirectory, log, plugins, faults } = options;
+  const directory = stateDirectory ?? (await mkdtemp(join(tmpdir(), "lwm2m-agent-simulation-")));
+  await mkdir(directory, { recursive: true });
+  const clock = createSystemClock();
+  const devices: SimulatedDevice[] = [];
+  const close = async () => {
+    await Promise.all(devices.map((device) => device.close()));
+    if (stateDirectory === undefined) await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    for (let number = 1; number <= options.devices; number++) {
+      const endpointName = deviceName(number);
+      devices.push(
+        await SimulatedDevice.create({
+          endpointName,
+          serverUri,
+          firmwareVersion: firmwareVersions[(number - 1) % firmwareVersions.length] ?? "1.0",
+          fault: faults.get(number),
+          directory: join(directory, endpointName),
+          plugins,
+          clock,
+          random: systemRandom,
+          log: log.child({ device: endpointName }),
+        }),
+      );
+    }
+    await Promise.all(devices.map((device) => device.start()));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { devices, close };
+}
+
+export interface ManagedOptions extends SimulationOptions {
+  /** UDP port of the management server; 0: any free one. */
+  readonly port: number;
+  readonly controlSocket: string;
+  readonly package: PackageOptions;
+}
+
+/** Starts devices together with a management server, a firmware server and the control interface, all on loopback. */
+export async function startManagedSimulation(options: ManagedOptions): Promise<ManagedSimulation> {
+  const { log, port, controlSocket } = options;
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const end of closers.splice(0).reverse()) await end();
+  };
+  try {
+    const clock = createSystemClock();
+    const server = await createManagementServer({ host: "127.0.0.1", port, clock, log });
+    closers.push(() => server.close());
+    const jobs = createJobService({ gateway: server, clock, log });
+    closers.push(() => jobs.close());
+    const { version, size, rate } = options.package;
+    const firmware = await startFirmwareServer({
+      image: createSimulatedImage({ name: "simulated-firmware", version, size, seed: 1 }),
+      rate,
+    });
+    closers.push(() => firmware.close());
+    const control = await createControlServer(controlSocket, {
+      jobs,
+      server,
+      packageUri: firmware.packageUri,
+    });
+    closers.push(() => control.close());
+    const { devices, close: closeDevices } = await startDevices(options, `coap://127.0.0.1:${server.port}`);
+    closers.push(closeDevices);
+    return {
+      devices,
+      jobs,
+      packageUri: firmware.packageUri,
+      close,
+      registered: (signal) =>
+        new Promise((resolve, reject) => {
+          const check = () => {
+            if (server.devices().length < devices.length) return;
+            stop();
+            resolve();
+          };
+          const stop = server.onDeviceEvent(check);
+          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+          check();
+        }),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * `npm run bench`: every figure is a ratio against a reference in the same run, or a bound on memory. Ends with 1 when
+ * one of them does not hold; a noisy machine is a reason to run it again.
+ */
+import { cpus } from "node:os";
+import { benchDownload } from "./download.js";
+import { benchPush } from "./push.js";
+import { benchRequests } from "./requests.js";
+
+process.stdout.write(
+  `Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`,
+);
+let failed = 0;
+for (const bench of [benchRequests, benchDownload, benchPush]) {
+  for (const { text, holds } of await bench()) {
+    process.stdout.write(`${holds ? "holds" : "FAILS"}  ${text}\n`);
+    if (!holds) failed++;
+  }
+}
+process.exitCode = failed === 0 ? 0 : 1;
