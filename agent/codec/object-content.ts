@@ -1,0 +1,160 @@
+import { type ObjectDefinition, resourceById } from "../model/definition.js";
+import { DecodeError } from "../model/errors.js";
+import {
+  formatPath,
+  isWithin,
+  MAX_ID,
+  type Path,
+  type ResourceInstancePath,
+  type ResourcePath,
+} from "../model/path.js";
+import {
+  type InstanceContent,
+  isResourceInstances,
+  type ObjectContent,
+  type ResourceContent,
+  type ResourceInstances,
+  type ResourceValue,
+} from "../model/value.js";
+import { checkRange, holdsValue, type ValueResource } from "./value-types.js";
+
+// ---- From an Object --------------------------------------------------------------------------------------------
+
+/** In ascending order of the keys, as payloads list them. */
+export const ascending = <T>(byId: ReadonlyMap<number, T>): (readonly [number, T])[] =>
+  [...byId].sort(([a], [b]) => a - b);
+
+/**
+ * The one Object Instance whose ID the client is to assign (LwM2M Core §6.3.7): payloads do not name it.
+ * @throws TypeError when there are others beside it: a mistake in this program
+ */
+export function unassignedIn(content: ObjectContent): InstanceContent | undefined {
+  const unassigned = content.get(MAX_ID);
+  if (unassigned !== undefined && content.size > 1) throw new TypeError("an instance without ID comes alone");
+  return unassigned;
+}
+
+/** @throws TypeError for content that its definition does not have: a mistake in this program */
+export function resourceOf(definition: ObjectDefinition, resourceId: number): ValueResource {
+  const resource = resourceById(definition, resourceId);
+  if (resource === undefined || !holdsValue(resource)) {
+    throw new TypeError(`${formatPath([definition.id])} has no Resource ${resourceId} with a value`);
+  }
+  return resource;
+}
+
+/** @throws TypeError when it is a single value: a mistake in this program */
+export function instancesOf({ name }: ValueResource, content: ResourceContent): ResourceInstances {
+  if (!isResourceInstances(content)) throw new TypeError(`${name} has Resource Instances`);
+  return content;
+}
+
+/** @throws TypeError when there are Resource Instances: a mistake in this program */
+export function singleOf({ name }: ValueResource, content: ResourceContent | undefined): ResourceValue {
+  if (content === undefined || isResourceInstances(content))
+    throw new TypeError(`${name} has a single value`);
+  return content;
+}
+
+// ---- From a payload --------------------------------------------------------------------------------------------
+
+type Values = Map<number, ResourceValue>;
+
+/**
+ * Collects what a payload for `target` carries, and holds the rules that all formats share: nothing outside the target,
+ * nothing twice, Resource Instances where the definition has them and only there, values within their range.
+ */
+export class ContentBuilder {
+  readonly #definition: ObjectDefinition;
+  readonly #target: Path;
+  readonly #content = new Map<number, Map<number, ResourceValue | Values>>();
+
+  constructor(definition: ObjectDefinition, target: Path) {
+    this.#definition = definition;
+    this.#target = target;
+  }
+
+  /** An Object Instance, which may turn out to carry no Resources. */
+  addInstance(objectInstanceId: number): void {
+    const path = [this.#target[0], objectInstanceId];
+    if (this.#content.has(objectInstanceId)) throw new DecodeError(`${formatPath(path)} comes twice`);
+    this.#resources(objectInstanceId);
+  }
+
+  /** A multiple-instance Resource, which may turn out to have no Resource Instances. */
+  addInstances(path: ResourcePath): void {
+    const [, objectInstanceId, resourceId] = path;
+    const resource = this.#resource(path);
+    if (resource === undefined) return;
+    if (!resource.multiple) throw new DecodeError(`${formatPath(path)} has no Resource Instances`);
+    const resources = this.#resources(objectInstanceId);
+    if (resources.has(resourceId)) throw new DecodeError(`${formatPath(path)} comes twice`);
+    resources.set(resourceId, new Map());
+  }
+
+  /** @param decode reads the value by its definition; not called for a Resource that is skipped */
+  addValue(
+    path: ResourcePath | ResourceInstancePath,
+    decode: (resource: ValueResource) => ResourceValue,
+  ): void {
+    const [, objectInstanceId, resourceId, resourceInstanceId] = path;
+    const resource = this.#resource(path);
+    if (resource === undefined) return;
+    if (!isWithin(path, this.#target) || (resource.multiple === true) !== (path.length === 4)) {
+      throw new DecodeError(`${formatPath(path)} does not belong into ${formatPath(this.#target)}`);
+    }
+    const value = decode(resource);
+    checkRange(resource, value);
+    const resources = this.#resources(objectInstanceId);
+    const values = resourceInstanceId === undefined ? resources : instancesIn(resources, resourceId);
+    const id = resourceInstanceId ?? resourceId;
+    if (values.has(id)) throw new DecodeError(`${formatPath(path)} comes twice`);
+    values.set(id, value);
+  }
+
+  /** @throws DecodeError when the target is a value and the payload had none */
+  finish(): ObjectContent {
+    const [objectId, objectInstanceId, resourceId, resourceInstanceId] = this.#target;
+    if (objectInstanceId === undefined) return this.#content;
+    const resources = this.#resources(objectInstanceId);
+    if (resourceId === undefined) return this.#content;
+    const { multiple } = this.#resource([objectId, objectInstanceId, resourceId]) ?? {};
+    // For a multiple-instance Resource an empty payload is one without Resource Instances.
+    const values = multiple ? instancesIn(resources, resourceId) : resources;
+    const isComplete = multiple && resourceInstanceId === undefined;
+    if (!isComplete && !values.has(resourceInstanceId ?? resourceId)) {
+      throw new DecodeError(`the payload has no value for ${formatPath(this.#target)}`);
+    }
+    return this.#content;
+  }
+
+  /**
+   * The Resource that `path` names; undefined when it is unknown and to be skipped (LwM2M Core §6.3.3). The target's own
+   * Resource is never skipped.
+   */
+  #resource(path: ResourcePath | ResourceInstancePath): ValueResource | undefined {
+    const [objectId, objectInstanceId, resourceId] = path;
+    const resourcePath = [objectId, objectInstanceId, resourceId];
+    if (!isWithin(resourcePath, this.#target.slice(0, 3))) {
+      throw new DecodeError(`${formatPath(path)} is not within ${formatPath(this.#target)}`);
+    }
+    const resource = resourceById(this.#definition, resourceId);
+    if (resource === undefined && this.#target.length < 3) return undefined;
+    if (resource !== undefined && holdsValue(resource)) return resource;
+    throw new DecodeError(`${formatPath(resourcePath)} takes no value`);
+  }
+
+  #resources(objectInstanceId: number): Map<number, ResourceValue | Values> {
+    const resources = this.#content.get(objectInstanceId) ?? new Map<number, ResourceValue | Values>();
+    this.#content.set(objectInstanceId, resources);
+    return resources;
+  }
+}
+
+function instancesIn(resources: Map<number, ResourceValue | Values>, resourceId: number): Values {
+  const present = resources.get(resourceId);
+  if (present instanceof Map) return present;
+  const instances: Values = new Map();
+  resources.set(resourceId, instances);
+  return instances;
+}

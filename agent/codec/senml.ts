@@ -1,0 +1,161 @@
+/**
+ * SenML (RFC 8428) as LwM2M Core §7.4.4 uses it, between values and the two ways of writing records down
+ * (`senml-json.ts`, `senml-cbor.ts`): names, times, and what a record for a Resource looks like.
+ */
+import type { ObjectDefinition } from "../model/definition.js";
+import { DecodeError, RequestError } from "../model/errors.js";
+import {
+  formatPath,
+  MAX_ID,
+  type Path,
+  parsePath,
+  type ResourceInstancePath,
+  type ResourcePath,
+} from "../model/path.js";
+import type { InstanceContent, ObjectContent } from "../model/value.js";
+import {
+  ascending,
+  ContentBuilder,
+  instancesOf,
+  resourceOf,
+  singleOf,
+  unassignedIn,
+} from "./object-content.js";
+import { type Scalar, scalarOf, valueFrom } from "./scalar.js";
+
+/** One record as it is written; what is absent is not written. */
+export interface SenmlRecord {
+  /** `bn`: stands before the names of this record and of those that follow. */
+  readonly baseName?: string;
+  /** `bt`: is added to the times of this record and of those that follow. Seconds. */
+  readonly baseTime?: number;
+  /** `n` */
+  readonly name?: string;
+  /** `t`: seconds. */
+  readonly time?: number;
+  /** `v`, `vs`, `vb`, `vd` or `vlo`, by its kind. */
+  readonly value?: Scalar;
+}
+
+/** One record with its base values worked in. */
+export interface ResolvedRecord {
+  /** Identifiers, none to four of them. */
+  readonly path: readonly number[];
+  /** Seconds, absolute from 2^28 on and otherwise relative to now; undefined when the record has no time. */
+  readonly time: number | undefined;
+  /** undefined in the requests of composite operations, which only name paths. */
+  readonly value: Scalar | undefined;
+}
+
+// ---- Reading ---------------------------------------------------------------------------------------------------
+
+/** @throws DecodeError when a name does not become a path */
+export function resolveRecords(records: readonly SenmlRecord[]): ResolvedRecord[] {
+  let baseName = "";
+  let baseTime: number | undefined;
+  return records.map((record) => {
+    baseName = record.baseName ?? baseName;
+    baseTime = record.baseTime ?? baseTime;
+    const hasTime = baseTime !== undefined || record.time !== undefined;
+    return {
+      path: pathOf(baseName + (record.name ?? "")),
+      time: hasTime ? (baseTime ?? 0) + (record.time ?? 0) : undefined,
+      value: record.value,
+    };
+  });
+}
+
+function pathOf(name: string): readonly number[] {
+  const path = name === "/" ? [] : parsePath(name);
+  if (path === undefined) throw new DecodeError("the name of a record is not a path");
+  return path;
+}
+
+/**
+ * What the records say about `target`. Times are not looked at: a Write happens now.
+ * @throws DecodeError when a record has no value or leaves the target
+ */
+export function contentOf(
+  definition: ObjectDefinition,
+  target: Path,
+  records: readonly ResolvedRecord[],
+): ObjectContent {
+  const builder = new ContentBuilder(definition, target);
+  const isUnassigned = namesNoInstance(target, records);
+  for (const { path, value } of records) {
+    if (value === undefined) throw new DecodeError(`the record for ${formatPath(path)} has no value`);
+    builder.addValue(valuePath(path, isUnassigned), (resource) => valueFrom(resource, value));
+  }
+  return builder.finish();
+}
+
+/**
+ * In a Create the names may leave the Object Instance out (LwM2M Core §6.3.7): then `/16/1` is Resource 1 of an instance
+ * whose ID the client assigns. With three identifiers the second is always the instance.
+ */
+function namesNoInstance(target: Path, records: readonly ResolvedRecord[]): boolean {
+  if (target.length > 1) return false;
+  const short = records.filter(({ path }) => path.length === 2).length;
+  if (short > 0 && short < records.length) throw new DecodeError("some names lack the Object Instance");
+  return short > 0;
+}
+
+function valuePath(path: readonly number[], isUnassigned: boolean): ResourcePath | ResourceInstancePath {
+  const [objectId, objectInstanceId, resourceId, resourceInstanceId] = path;
+  if (objectId !== undefined && objectInstanceId !== undefined) {
+    if (isUnassigned) return [objectId, MAX_ID, objectInstanceId];
+    if (resourceInstanceId !== undefined && resourceId !== undefined) {
+      return [objectId, objectInstanceId, resourceId, resourceInstanceId];
+    }
+    if (resourceId !== undefined) return [objectId, objectInstanceId, resourceId];
+  }
+  throw new DecodeError(`${formatPath(path)} holds no value of its own`);
+}
+
+// ---- Writing ---------------------------------------------------------------------------------------------------
+
+/**
+ * The records for what `target` holds, in ascending order: the first carries the target as base name, all of them the
+ * rest of their path as name.
+ * @throws RequestError 4.06 for Resource Instances of an Object Instance without ID: such a name would mean another
+ */
+export function recordsOf(definition: ObjectDefinition, target: Path, content: ObjectContent): SenmlRecord[] {
+  const values = [...valuesIn(definition, content)];
+  const isValue = values[0]?.path.length === target.length;
+  const baseName = formatPath(target) + (isValue ? "" : "/");
+  return values.map(({ path, value }, index) => ({
+    ...(index === 0 && { baseName }),
+    ...(!isValue && { name: path.slice(target.length).join("/") }),
+    value,
+  }));
+}
+
+interface PathValue {
+  readonly path: readonly number[];
+  readonly value: Scalar;
+}
+
+function* valuesIn(definition: ObjectDefinition, content: ObjectContent): Generator<PathValue> {
+  const unassigned = unassignedIn(content);
+  if (unassigned !== undefined) return yield* unassignedValues(definition, unassigned);
+  for (const [objectInstanceId, resources] of ascending(content)) {
+    for (const [resourceId, held] of ascending(resources)) {
+      const resource = resourceOf(definition, resourceId);
+      const path = [definition.id, objectInstanceId, resourceId];
+      if (!resource.multiple) yield { path, value: scalarOf(resource.type, singleOf(resource, held)) };
+      else {
+        for (const [id, value] of ascending(instancesOf(resource, held))) {
+          yield { path: [...path, id], value: scalarOf(resource.type, value) };
+        }
+      }
+    }
+  }
+}
+
+function* unassignedValues(definition: ObjectDefinition, resources: InstanceContent): Generator<PathValue> {
+  for (const [resourceId, held] of ascending(resources)) {
+    const resource = resourceOf(definition, resourceId);
+    if (resource.multiple) throw new RequestError("4.06", `${resource.name} has no name without an instance`);
+    yield { path: [definition.id, resourceId], value: scalarOf(resource.type, singleOf(resource, held)) };
+  }
+}
