@@ -51,7 +51,15 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
   },
   {
     folder: "agent/cli",
-    imports: ["agent/model", "agent/ports.ts", "agent/main.ts", "agent/simulation", "platform", "jobs"],
+    imports: [
+      "agent/model",
+      "agent/ports.ts",
+      "agent/plugin.ts",
+      "agent/main.ts",
+      "agent/simulation",
+      "platform",
+      "jobs",
+    ],
     node: true,
   },
 ];
