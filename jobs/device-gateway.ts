@@ -61,11 +61,7 @@ export interface DeviceGateway {
   write(endpointName: string, path: Path, content: ObjectContent, mode: WriteMode): Promise<void>;
   execute(endpointName: string, path: ResourcePath, args?: string): Promise<void>;
   /** @param notified called with the first value as well, and no more after a new registration of the device */
-  observe(
-    endpointName: string,
-    path: Path,
-    notified: (content: ObjectContent) => void,
-  ): Promise<Observation>;
+  observe(endpointName: string, path: Path, notified: (content: ObjectContent) => void): Promise<Observation>;
 }
 
 export class DeviceNotConnectedError extends Error {
@@ -101,8 +97,7 @@ export class DeviceResponseError extends Error {
 export const resourceContent = (
   [, objectInstanceId, resourceId]: ResourcePath,
   content: ResourceContent,
-): ObjectContent =>
-  new Map<number, InstanceContent>([[objectInstanceId, new Map([[resourceId, content]])]]);
+): ObjectContent => new Map<number, InstanceContent>([[objectInstanceId, new Map([[resourceId, content]])]]);
 
 /** What the content says of one Resource. */
 export const resourceIn = (

@@ -54,9 +54,11 @@ export function jobErrorOf(error: unknown): JobError {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof DeviceNotConnectedError) return { code: "deviceNotConnected", message };
   if (error instanceof DeviceTimeoutError) return { code: "deviceTimeout", message };
-  if (error instanceof DeviceResponseError) return { code: codesByResponse[error.code] ?? "deviceError", message };
+  if (error instanceof DeviceResponseError)
+    return { code: codesByResponse[error.code] ?? "deviceError", message };
   // Ours: the value could not be put into a payload, so the device was never asked.
   if (error instanceof RequestError) return { code: codesByResponse[error.code] ?? "badValue", message };
-  if (error instanceof DecodeError) return { code: "deviceError", message: `the answer makes no sense: ${message}` };
+  if (error instanceof DecodeError)
+    return { code: "deviceError", message: `the answer makes no sense: ${message}` };
   return { code: "internalError", message };
 }

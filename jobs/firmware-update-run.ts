@@ -100,7 +100,8 @@ class FirmwareUpdateRun {
     const { gateway, endpointName, clock, report } = this.#context;
     switch (effect.do) {
       case "report":
-        return report(effect.message);
+        report(effect.message);
+        return;
       case "observe":
         void this.#observe();
         return;
@@ -113,20 +114,24 @@ class FirmwareUpdateRun {
         this.#pollTimer = clock.after(this.#pollInterval, () => void this.#read());
         return;
       case "reset":
-        return this.#order(this.#writePackageUri(""));
+        this.#order(this.#writePackageUri(""));
+        return;
       case "offer":
-        return this.#order(this.#writePackageUri(this.#packageUri));
+        this.#order(this.#writePackageUri(this.#packageUri));
+        return;
       case "execute":
-        return this.#order(gateway.execute(endpointName, updatePath));
+        this.#order(gateway.execute(endpointName, updatePath));
+        return;
       case "readVersion":
         void this.#readVersion();
         return;
       case "cancel":
-        return this.#order(
+        this.#order(
           hasCancel(gateway, endpointName)
             ? gateway.execute(endpointName, cancelPath)
             : this.#writePackageUri(""),
         );
+        return;
     }
   }
 
@@ -183,7 +188,9 @@ class FirmwareUpdateRun {
     ] as const) {
       try {
         const { gateway, endpointName } = this.#context;
-        const observation = await gateway.observe(endpointName, path, (content) => this.#notice(name, numberAt(content, path)));
+        const observation = await gateway.observe(endpointName, path, (content) =>
+          this.#notice(name, numberAt(content, path)),
+        );
         if (this.#over) void observation.cancel();
         else this.#observations.push(observation);
       } catch {

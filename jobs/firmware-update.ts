@@ -252,7 +252,10 @@ function update(now: StateNamed<"updating">, { state, result, by }: Reported): N
     case updateStates.idle:
       return result === 0 ? idleWhileUpdating(now, by) : finished(result, "updating");
     default:
-      return failed({ code: `firmware.${result}`, message: "the device began another download while updating" });
+      return failed({
+        code: `firmware.${result}`,
+        message: "the device began another download while updating",
+      });
   }
 }
 

@@ -1,8 +1,15 @@
 /** What a caller may ask for, and the checks before anything is sent. */
 import { DecodeError } from "../agent/model/errors.js";
 import { type Millis, millis, seconds } from "../agent/ports.js";
-import { configurationTask, factoryResetTask, type PropertyValue, readTask, rebootTask, writeTask } from "./device-tasks.js";
 import type { DeviceTask } from "./device-task.js";
+import {
+  configurationTask,
+  factoryResetTask,
+  type PropertyValue,
+  readTask,
+  rebootTask,
+  writeTask,
+} from "./device-tasks.js";
 import { firmwareUpdateTask } from "./firmware-update-run.js";
 import { formatTimeSpan, type JobParameters, type JobType, type JsonValue } from "./job.js";
 import { type DeviceProperty, fromJson, hasOwnJob, type PropertyMap } from "./properties.js";
@@ -65,7 +72,14 @@ export function checkJobRequest(request: JobRequest, settings: JobSettings): Che
   const jobId = checkJobId(request.jobId);
   const devices = checkDevices(request.devices);
   const { parameters, task, timeout = settings.timeout } = checkWork(request, settings);
-  return { jobId, type: request.type, devices, parameters: { DeviceIds: devices, ...parameters }, task, timeout };
+  return {
+    jobId,
+    type: request.type,
+    devices,
+    parameters: { DeviceIds: devices, ...parameters },
+    task,
+    timeout,
+  };
 }
 
 function checkJobId(jobId: unknown): string {
@@ -165,8 +179,11 @@ function findProperty(given: unknown, operation: "read" | "write", map: Property
   const name = checkText(given, "a property name");
   const property = map.find(name);
   if (property === undefined) {
-    throw invalid(`${JSON.stringify(name)} is no property: use a path such as /3/0/15, or one of ${map.names.join(", ")}`);
+    throw invalid(
+      `${JSON.stringify(name)} is no property: use a path such as /3/0/15, or one of ${map.names.join(", ")}`,
+    );
   }
-  if (hasOwnJob(property, operation)) throw invalid(`${name} has a job of its own; it cannot be ${operation}`);
+  if (hasOwnJob(property, operation))
+    throw invalid(`${name} has a job of its own; it cannot be ${operation}`);
   return property;
 }

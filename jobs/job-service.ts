@@ -10,8 +10,14 @@ import { DeviceNotConnectedError } from "./device-gateway.js";
 import { DeviceQueue } from "./device-queue.js";
 import { type DeviceTask, JobFailure, jobErrorOf, type TaskOutcome } from "./device-task.js";
 import { formatTimeSpan, isFinal, type JobRecord, type JsonValue } from "./job.js";
-import { ChildJob, ParentJob } from "./job-history.js";
-import { checkJobRequest, type DeviceIds, type JobRequest, JobRequestError, type JobSettings } from "./job-request.js";
+import { type ChildJob, ParentJob } from "./job-history.js";
+import {
+  checkJobRequest,
+  type DeviceIds,
+  type JobRequest,
+  JobRequestError,
+  type JobSettings,
+} from "./job-request.js";
 import { createPropertyMap } from "./properties.js";
 
 export interface JobServiceOptions {
@@ -35,11 +41,20 @@ export interface JobServiceOptions {
 export interface JobService {
   schedule(request: JobRequest): Promise<JobRecord>;
   /** @param timeout for each device, from its start to its end; 30 minutes unless given */
-  scheduleFirmwareUpdate(jobId: string, devices: DeviceIds, packageUri: string, timeout?: Millis): Promise<JobRecord>;
+  scheduleFirmwareUpdate(
+    jobId: string,
+    devices: DeviceIds,
+    packageUri: string,
+    timeout?: Millis,
+  ): Promise<JobRecord>;
   scheduleReboot(jobId: string, devices: DeviceIds): Promise<JobRecord>;
   scheduleFactoryReset(jobId: string, devices: DeviceIds): Promise<JobRecord>;
   scheduleDeviceConfigurationUpdate(jobId: string, devices: DeviceIds, value: string): Promise<JobRecord>;
-  scheduleDevicePropertyRead(jobId: string, devices: DeviceIds, names: string | readonly string[]): Promise<JobRecord>;
+  scheduleDevicePropertyRead(
+    jobId: string,
+    devices: DeviceIds,
+    names: string | readonly string[],
+  ): Promise<JobRecord>;
   scheduleDevicePropertyWrite(
     jobId: string,
     devices: DeviceIds,
@@ -111,7 +126,12 @@ class Jobs implements JobService {
     return record;
   }
 
-  scheduleFirmwareUpdate(jobId: string, devices: DeviceIds, packageUri: string, timeout?: Millis): Promise<JobRecord> {
+  scheduleFirmwareUpdate(
+    jobId: string,
+    devices: DeviceIds,
+    packageUri: string,
+    timeout?: Millis,
+  ): Promise<JobRecord> {
     return this.schedule({ type: "firmwareUpdate", jobId, devices, packageUri, timeout });
   }
 

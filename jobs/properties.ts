@@ -150,7 +150,8 @@ export function fromJson(json: JsonValue, definition: ResourceDefinition | undef
 
 function scalarFromJson(json: JsonValue, type: ResourceType): ResourceValue {
   const value = typeof json === "object" ? undefined : scalarParsers[type](json);
-  if (value === undefined) throw new DecodeError(`expected ${expectations[type]}, found ${JSON.stringify(json)}`);
+  if (value === undefined)
+    throw new DecodeError(`expected ${expectations[type]}, found ${JSON.stringify(json)}`);
   return value;
 }
 
@@ -188,7 +189,8 @@ function parseObjectLink(json: Scalar): ResourceValue | undefined {
 }
 
 function parseBase64(json: Scalar): Uint8Array | undefined {
-  if (typeof json !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(json) || json.length % 4 !== 0) return undefined;
+  if (typeof json !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(json) || json.length % 4 !== 0)
+    return undefined;
   return new Uint8Array(Buffer.from(json, "base64"));
 }
 

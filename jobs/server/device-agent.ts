@@ -125,7 +125,11 @@ export class DeviceAgent extends Agent {
     try {
       this.#receive(packet, from, local);
     } catch (fault) {
-      this.#log.debug("a datagram was dropped", { address: from.address, port: from.port, fault: String(fault) });
+      this.#log.debug("a datagram was dropped", {
+        address: from.address,
+        port: from.port,
+        fault: String(fault),
+      });
     }
   }
 
@@ -133,7 +137,10 @@ export class DeviceAgent extends Agent {
     const isReply = packet.ack || packet.reset;
     const token = toKey(packet.token);
     const observation = isReply ? undefined : this.#observations.get(token);
-    if (observation?.isOf(from)) return this.#notify(observation, packet, from);
+    if (observation?.isOf(from)) {
+      this.#notify(observation, packet, from);
+      return;
+    }
     const request = isReply ? this._msgIdToReq.get(packet.messageId) : this._tkToReq.get(token);
     if (request === undefined || !wentTo(request, from)) {
       // Also the answer to a CoAP ping, and how a device learns that an observation of old has ended.

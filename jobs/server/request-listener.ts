@@ -41,7 +41,9 @@ export class RequestListener extends Server {
     super({ cacheSize: rememberedBytes });
     this.#serve = serve;
     this.#log = log;
-    this.on("request", (request: IncomingMessage, response: OutgoingMessage) => this.#answer(request, response));
+    this.on("request", (request: IncomingMessage, response: OutgoingMessage) =>
+      this.#answer(request, response),
+    );
     this.on("error", (fault: Error) => log.warn("the server's socket failed", { fault: fault.message }));
   }
 
@@ -58,10 +60,16 @@ export class RequestListener extends Server {
   override _sendError(): void {}
 
   #answer(request: IncomingMessage, response: OutgoingMessage): void {
-    response.on("error", (fault: Error) => this.#log.warn("a response was not sent", { fault: fault.message }));
+    response.on("error", (fault: Error) =>
+      this.#log.warn("a response was not sent", { fault: fault.message }),
+    );
     const { code, location } = this.#respond(request);
     response.code = code;
-    if (location !== undefined) response.setOption("Location-Path", location.map((segment) => Buffer.from(segment)));
+    if (location !== undefined)
+      response.setOption(
+        "Location-Path",
+        location.map((segment) => Buffer.from(segment)),
+      );
     // RFC 7959 §2.3: the last block's response carries the option too; the package leaves it out.
     const block1 = request._packet.options?.find(({ name }) => name === "Block1");
     if (block1 !== undefined) response.setOption("Block1", block1.value);
