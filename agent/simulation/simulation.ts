@@ -107,7 +107,8 @@ export async function startManagedSimulation(options: ManagedOptions): Promise<M
   };
   try {
     const clock = createSystemClock();
-    const server = await createManagementServer({ host: "127.0.0.1", port, clock, log });
+    const server = createManagementServer({ port, clock, random: systemRandom, log });
+    await server.start();
     closers.push(() => server.close());
     const jobs = createJobService({ gateway: server, clock, log });
     closers.push(() => jobs.close());
@@ -123,7 +124,7 @@ export async function startManagedSimulation(options: ManagedOptions): Promise<M
       packageUri: firmware.packageUri,
     });
     closers.push(() => control.close());
-    const { devices, close: closeDevices } = await startDevices(options, `coap://127.0.0.1:${server.port}`);
+    const { devices, close: closeDevices } = await startDevices(options, server.uri);
     closers.push(closeDevices);
     return {
       devices,
