@@ -89,7 +89,9 @@ class Jobs implements JobService {
   readonly #parents = new Map<string, ParentJob>();
   readonly #queues = new Map<string, DeviceQueue<ScheduledChild>>();
   readonly #listeners = new Set<(record: JobRecord) => void>();
-  readonly #closing = new AbortController();
+  /** Ends the waiting of those who wait for a job. */
+  readonly #waiting = new Set<() => void>();
+  #isClosed = false;
   readonly #stopListening: () => void;
 
   constructor(options: JobServiceOptions) {
@@ -198,11 +200,11 @@ class Jobs implements JobService {
     const job = this.#find(jobId);
     if (isFinal(job.status)) return job.record();
     signal?.throwIfAborted();
-    const aborts = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];
     return new Promise((resolve, reject) => {
       const settle = () => {
         stop();
-        for (const abort of aborts) abort.removeEventListener("abort", abandon);
+        signal?.removeEventListener("abort", abandon);
+        this.#waiting.delete(abandon);
       };
       const stop = this.onChange((record) => {
         if (record.jobId !== jobId || !isFinal(record.status)) return;
@@ -211,9 +213,10 @@ class Jobs implements JobService {
       });
       const abandon = () => {
         settle();
-        reject(aborts.find(({ aborted }) => aborted)?.reason);
+        reject(signal?.aborted === true ? signal.reason : closed());
       };
-      for (const abort of aborts) abort.addEventListener("abort", abandon);
+      signal?.addEventListener("abort", abandon);
+      this.#waiting.add(abandon);
     });
   }
 
@@ -223,9 +226,10 @@ class Jobs implements JobService {
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#stopListening();
-    this.#closing.abort(closed());
+    for (const abandon of [...this.#waiting]) abandon();
     for (const entry of [...this.#queues.values()].flatMap((queue) => queue.entries())) {
       entry.deadline?.cancel();
       entry.ended.abort(closed());
@@ -235,7 +239,7 @@ class Jobs implements JobService {
   }
 
   #ensureOpen(): void {
-    if (this.#closing.signal.aborted) throw closed();
+    if (this.#isClosed) throw closed();
   }
 
   #find(jobId: string): ParentJob | ChildJob {
@@ -318,7 +322,7 @@ class Jobs implements JobService {
   /** What comes after the end, such as the answer to a request of a job whose time was up, changes nothing. */
   #end(entry: ScheduledChild, outcome: TaskOutcome): void {
     const { child, parent } = entry;
-    if (isFinal(child.status) || this.#closing.signal.aborted) return;
+    if (isFinal(child.status) || this.#isClosed) return;
     entry.deadline?.cancel();
     child.end(outcome, this.#now());
     if (outcome.status === "failed" && outcome.error.code === "internalError") {

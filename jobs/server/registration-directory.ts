@@ -1,4 +1,5 @@
 /** Who is registered: locations, lifetimes, and the events that follow from them. Time comes from the Clock alone. */
+import { setMaxListeners } from "node:events";
 import { RequestError } from "../../agent/model/errors.js";
 import {
   type Clock,
@@ -67,6 +68,7 @@ export class RegistrationDirectory {
       heardAt: clock.now(),
       ended: new AbortController(),
     };
+    setMaxListeners(0, entry.ended.signal); // as many as there are requests and observations; no leak
     this.#byId.set(id, entry);
     this.#byName.set(endpointName, entry);
     this.#remember(endpointName);
