@@ -19,6 +19,7 @@ import {
   seconds,
 } from "../../agent/ports.js";
 import { describeError } from "../system-error.js";
+import { wait } from "../wait.js";
 import { createBufferCollection } from "./buffer-collection.js";
 import { display, parsePackageUrl, schemes } from "./package-url.js";
 import { get, type RequestLimits, stalled } from "./request.js";
@@ -30,7 +31,7 @@ import {
   representationOf,
   retryAfter,
 } from "./response.js";
-import { type RetryLimits, retryDelay, TemporaryError, wait } from "./retry.js";
+import { type RetryLimits, retryDelay, TemporaryError } from "./retry.js";
 
 export interface HttpLimits extends RequestLimits, RetryLimits {
   /** For all attempts and the waits between them. */

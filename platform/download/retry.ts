@@ -1,4 +1,4 @@
-import { type Clock, type Millis, millis, type Random } from "../../agent/ports.js";
+import { type Millis, millis, type Random } from "../../agent/ports.js";
 
 /** It did not work this time and may the next: the connection or the server is at fault, not the address. */
 export class TemporaryError extends Error {
@@ -32,19 +32,4 @@ export function retryDelay(
 ): Millis {
   const backOff = random.fraction() * retryDelay * 2 ** (failures - 1);
   return millis(Math.min(maximumRetryDelay, Math.max(backOff, retryAfter ?? 0)));
-}
-
-/** @throws the abort reason when `signal` fires */
-export function wait(duration: Millis, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = (settle: () => void) => {
-      timer.cancel();
-      signal.removeEventListener("abort", abort);
-      settle();
-    };
-    const abort = () => done(() => reject(signal.reason));
-    const timer = clock.after(duration, () => done(resolve));
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
-  });
 }

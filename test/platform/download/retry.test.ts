@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { millis, type Random, seconds } from "../../../agent/ports.js";
-import { retryDelay, wait } from "../../../platform/download/retry.js";
-import { createSimulatedClock } from "../../simulated/clock.js";
+import { type Random, seconds } from "../../../agent/ports.js";
+import { retryDelay } from "../../../platform/download/retry.js";
 
 const limits = { attempts: 3, retryDelay: seconds(2), maximumRetryDelay: seconds(900) };
 const chance = (fraction: number): Random => ({ fraction: () => fraction, bytes: () => new Uint8Array() });
@@ -20,27 +19,4 @@ test("what the server asks is the least, but never above the limit", () => {
   expect(retryDelay(1, seconds(60), limits, chance(1))).toBe(seconds(60));
   expect(retryDelay(6, seconds(60), limits, chance(1))).toBe(seconds(64));
   expect(retryDelay(1, seconds(86_400), limits, chance(1))).toBe(seconds(900));
-});
-
-test("a wait ends when its time has come", async () => {
-  const clock = createSimulatedClock();
-  let ended = false;
-  const waiting = wait(seconds(5), clock, new AbortController().signal).then(() => {
-    ended = true;
-  });
-  await clock.advance(millis(4999));
-  expect(ended).toBe(false);
-  await clock.advance(millis(1));
-  await waiting;
-  expect(ended).toBe(true);
-});
-
-test("a wait is cut short by its signal, before and during it, and leaves no timer", async () => {
-  const clock = createSimulatedClock();
-  const abort = new AbortController();
-  const waiting = wait(seconds(5), clock, abort.signal);
-  abort.abort(new Error("cancelled"));
-  await expect(waiting).rejects.toThrow("cancelled");
-  await expect(wait(seconds(5), clock, abort.signal)).rejects.toThrow("cancelled");
-  expect(clock.pending).toBe(0);
 });
