@@ -59,5 +59,6 @@ export function parseLinks(text: string): Link[] {
 const reference = /<([^<>\s]*)>/y;
 const semicolon = /;\s*/y;
 const comma = /,\s*/y;
-/** A name, then `="quoted"` with backslash escapes, `=bare`, or nothing. */
-const attribute = /([\w!#$&+.^`|~*-]+)(?:="([^"\\]*(?:\\.[^"\\]*)*)"|=([^\s",;\\]+)|(?!=))/sy;
+/** A whole name, then `="quoted"` with backslash escapes, `=bare`, or nothing. */
+const attribute =
+  /([\w!#$&+.^`|~*-]+)(?![\w!#$&+.^`|~*-])(?:="([^"\\]*(?:\\.[^"\\]*)*)"|=([^\s",;\\]+)|(?!=))/sy;
