@@ -7,7 +7,6 @@ import type { SecureContextOptions } from "node:tls";
 import {
   type Clock,
   type Downloader,
-  type DownloadProgress,
   type ImageFile,
   type Log,
   type Millis,
@@ -62,6 +61,7 @@ const defaultLimits: HttpLimits = {
 /** New bytes that make an attempt count as progress, so that a server cannot hold us with a byte at a time. */
 const progressBytes = 64 * 1024;
 
+/** Reports are for people: ten a second are enough. */
 const progressInterval = millis(100);
 
 type DownloadOptions = Parameters<Downloader["download"]>[1];
@@ -96,7 +96,7 @@ class Download {
   readonly #url: URL;
   readonly #settings: Settings;
   readonly #signal: AbortSignal;
-  readonly #progress: ProgressReport;
+  readonly #tell: DownloadOptions["progress"];
   readonly #collect = createBufferCollection();
   #writer: PackageWriter | undefined;
   /** Of which the writer holds a part. */
@@ -105,12 +105,14 @@ class Download {
   /** The most bytes that any attempt came to. */
   #furthest = 0;
   #hasChanged = false;
+  #nextReport: number;
 
   constructor(url: URL, settings: Settings, { signal, progress }: DownloadOptions) {
     this.#url = url;
     this.#settings = settings;
     this.#signal = signal;
-    this.#progress = new ProgressReport(settings.clock, progress);
+    this.#tell = progress;
+    this.#nextReport = settings.clock.now();
   }
 
   async run(): Promise<ImageFile> {
@@ -188,21 +190,12 @@ class Download {
     }
     if (meaning === "temporary") {
       const after = retryAfter(headers, this.#settings.clock.date());
-      throw new TemporaryError(
-        `${where} answers ${statusCode}`,
-        after === undefined ? {} : { retryAfter: after },
-      );
+      throw new TemporaryError(`${where} answers ${statusCode}`, { retryAfter: after });
     }
     if (isWebPage(headers)) throw new TemporaryError(`${where} answers with a web page, not with a package`);
     if (meaning === "body") return this.#begin(representationOf(headers));
-    if (
-      meaning === "part" &&
-      this.#known &&
-      this.#writer &&
-      continues(headers, this.#known, this.#received)
-    ) {
-      return this.#writer;
-    }
+    const [known, writer] = [this.#known, this.#writer];
+    if (meaning === "part" && known && writer && continues(headers, known, this.#received)) return writer;
     await this.#forget();
     throw new TemporaryError(`${where} cannot continue after an interruption`);
   }
@@ -243,7 +236,7 @@ class Download {
         this.#collect(piece.length);
         this.#received += piece.length;
         this.#furthest = Math.max(this.#furthest, this.#received);
-        this.#progress.update({ received: this.#received, total });
+        if (clock.now() >= this.#nextReport) this.#report();
         timer = watch();
       }
     } catch (cause) {
@@ -257,30 +250,11 @@ class Download {
     if (total !== undefined && this.#received !== total) {
       throw new TemporaryError(`${this.#url.host} sent ${this.#received} bytes of ${total}`);
     }
-    this.#progress.complete({ received: this.#received, total });
-  }
-}
-
-/** Tells at most ten times a second, and at the end. */
-class ProgressReport {
-  readonly #clock: Clock;
-  readonly #tell: DownloadOptions["progress"];
-  #next: number;
-
-  constructor(clock: Clock, tell: DownloadOptions["progress"]) {
-    this.#clock = clock;
-    this.#tell = tell;
-    this.#next = clock.now();
+    this.#report();
   }
 
-  update(progress: DownloadProgress): void {
-    const now = this.#clock.now();
-    if (now < this.#next) return;
-    this.#next = now + progressInterval;
-    this.#tell(progress);
-  }
-
-  complete(progress: DownloadProgress): void {
-    this.#tell(progress);
+  #report(): void {
+    this.#nextReport = this.#settings.clock.now() + progressInterval;
+    this.#tell({ received: this.#received, total: this.#known?.size });
   }
 }

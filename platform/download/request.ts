@@ -23,6 +23,9 @@ export interface RequestOptions {
   readonly tls: SecureContextOptions;
 }
 
+/** Milliseconds before the other family is tried. Node.js waits 250, which a cellular network needs for one round trip. */
+const familyTimeout = 2500;
+
 /**
  * Sends a GET and follows redirections. The caller destroys the response, whose body has not been read.
  * @throws PackageError when the address is at fault, TemporaryError when the way to it is
@@ -50,7 +53,13 @@ function send(
   { headers, limits, clock, signal, tls }: RequestOptions,
 ): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = createRequest(url, { ...tls, agent: false, signal, headers });
+    const request = createRequest(url, {
+      ...tls,
+      autoSelectFamilyAttemptTimeout: familyTimeout,
+      agent: false,
+      signal,
+      headers,
+    });
     const giveUp = (message: string) => request.destroy(new TemporaryError(message));
     let timer = clock.after(limits.connectTimeout, () => giveUp(`${url.host} cannot be reached: no answer`));
     const connected = () => {
@@ -73,7 +82,10 @@ function send(
 }
 
 /** On a connection of its own (`agent: false`), of which nothing is left when the download ends. */
-function createRequest(url: URL, options: https.RequestOptions): http.ClientRequest {
+function createRequest(
+  url: URL,
+  options: https.RequestOptions & { autoSelectFamilyAttemptTimeout: number },
+): http.ClientRequest {
   try {
     return url.protocol === "https:" ? https.request(url, options) : http.request(url, options);
   } catch (cause) {

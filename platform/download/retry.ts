@@ -5,7 +5,10 @@ export class TemporaryError extends Error {
   override readonly name = "TemporaryError";
   /** What the server asked us to wait. */
   readonly retryAfter: Millis | undefined;
-  constructor(message: string, { retryAfter, ...options }: ErrorOptions & { retryAfter?: Millis } = {}) {
+  constructor(
+    message: string,
+    { retryAfter, ...options }: ErrorOptions & { retryAfter?: Millis | undefined } = {},
+  ) {
     super(message, options);
     this.retryAfter = retryAfter;
   }

@@ -30,7 +30,7 @@ export async function replaceFile(path: string, content: Uint8Array, files: File
     }
     await files.rename(draft, path);
   } catch (error) {
-    await node.rm(draft, { force: true });
+    await node.rm(draft, { force: true }).catch(() => {}); // the first error says more
     throw error;
   }
   await syncDirectory(dirname(path), files);

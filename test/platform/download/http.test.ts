@@ -200,6 +200,12 @@ describe("a broken connection", () => {
     expect(Number(/^bytes=(\d+)-$/.exec(resumed?.range ?? "")?.[1])).toBe(400_000);
   });
 
+  test("that breaks right after the head is tried again", async () => {
+    const { file, requests } = await downloadFrom([cut(image, 0), whole(image)]);
+    expect(file).toMatchObject({ sha256 });
+    expect(requests).toHaveLength(2);
+  });
+
   test("is taken up as often as it breaks, while every time more arrives", async () => {
     const part = rest(image, { length: 100_000 });
     const { file, requests } = await downloadFrom([cut(image, 100_000), ...Array(8).fill(part), rest(image)]);

@@ -53,6 +53,7 @@ export const cut =
   (body: Uint8Array, length: number, headers: Headers = { etag: '"1"' }): Answer =>
   (_, response) => {
     response.writeHead(200, { "content-length": body.length, ...headers });
+    response.flushHeaders();
     response.write(body.subarray(0, length), () => setImmediate(() => response.destroy()));
   };
 
