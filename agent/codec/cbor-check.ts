@@ -11,8 +11,9 @@ const tags = { date: 0, epoch: 1, decimalFraction: 4 } as const;
 const date = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 /**
- * Examines the CBOR of a stranger before `cbor-x` builds anything from it, because that library allocates what a head
- * announces, lets equal keys overwrite each other, repairs broken UTF-8 and obeys tags for records and references.
+ * Examines the CBOR of a stranger before `cbor-x` builds anything from it, because that library lets equal keys overwrite
+ * each other, repairs broken UTF-8, guesses at dates, nests as deep as the stack is and obeys tags for records,
+ * references and error objects.
  * One complete item remains, of bounded depth and size, with keys that are integers or text.
  *
  * @returns the same item without what `cbor-x` cannot read: strings in chunks are joined, and the tag of an epoch time,
@@ -22,7 +23,7 @@ const date = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 export const checkCbor = (payload: Uint8Array): Uint8Array => new CborCheck(payload).run();
 
 interface Head {
-  /** Of the head in the payload. */
+  /** Where it begins in the payload. */
   readonly offset: number;
   readonly type: number;
   readonly info: number;

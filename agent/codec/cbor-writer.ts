@@ -5,7 +5,7 @@ const encoder = new TextEncoder();
 
 /**
  * Writes CBOR in its preferred form: each head as short as it can be. Floats are the exception: they have 8 bytes
- * whatever their value, as in the examples of LwM2M Core §7.4.4. This is why `cbor-x` does not write for us: it makes
+ * whatever their value, as in the examples of LwM2M Core §7.4 This is why `cbor-x` does not write for us: it makes
  * an integer of the float 23.0, and a float of every integer beyond 32 bits that comes as a number.
  */
 export class CborWriter {
@@ -40,6 +40,7 @@ export class CborWriter {
   }
 
   text(value: string): void {
+    if (this.#shortAscii(value)) return;
     const bytes = encoder.encode(value);
     this.head(major.text, bytes.length);
     this.raw(bytes);
@@ -91,6 +92,21 @@ export class CborWriter {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
+  }
+
+  /** The names of records are short; calling the encoder for each would be most of the work. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    if (length > 23) return false;
+    this.#reserve(9 + length); // what `head` reserves too: it must not move the memory from under the text
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index);
+      if (code > 0x7f) return false;
+      this.#bytes[this.#length + 1 + index] = code;
+    }
+    this.head(major.text, length);
+    this.#length += length;
+    return true;
   }
 
   #reserve(size: number): void {

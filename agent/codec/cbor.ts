@@ -5,7 +5,7 @@ import { type Scalar, scalarOf, valueFrom } from "./scalar.js";
 import { singleValueCodec } from "./single-value.js";
 import type { ValueResource } from "./value-types.js";
 
-/** application/cbor (LwM2M Core §7.4.6): one value as one CBOR item. */
+/** application/cbor (LwM2M Core §7.4): one value as one CBOR item. */
 export const cbor = singleValueCodec(contentFormats.cbor, {
   encode({ type }, value) {
     const writer = new CborWriter();

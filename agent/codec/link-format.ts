@@ -26,7 +26,7 @@ const formatText = (text: string): string =>
 
 /**
  * Reads links, with the leniency that servers need: white space after `,` and `;`, values quoted or bare, attributes
- * without value, unknown attributes, a trailing slash. Of a repeated attribute the first counts (RFC 6690 §2).
+ * without value, unknown attributes, a trailing slash. Of a repeated attribute the first counts, as in RFC 6690 §3.
  * @throws DecodeError with the offset in characters
  */
 export function parseLinks(text: string): Link[] {

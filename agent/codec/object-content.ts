@@ -25,7 +25,7 @@ export const ascending = <T>(byId: ReadonlyMap<number, T>): (readonly [number, T
   [...byId].sort(([a], [b]) => a - b);
 
 /**
- * The one Object Instance whose ID the client is to assign (LwM2M Core §6.3.7): payloads do not name it.
+ * The one Object Instance whose ID the client is to assign (LwM2M Core §6.3.6): payloads do not name it.
  * @throws TypeError when there are others beside it: a mistake in this program
  */
 export function unassignedIn(content: ObjectContent): InstanceContent | undefined {
@@ -85,9 +85,9 @@ export class ContentBuilder {
   addInstances(path: ResourcePath): void {
     const [, objectInstanceId, resourceId] = path;
     const resource = this.#resource(path);
+    const resources = this.#resources(objectInstanceId);
     if (resource === undefined) return;
     if (!resource.multiple) throw new DecodeError(`${formatPath(path)} has no Resource Instances`);
-    const resources = this.#resources(objectInstanceId);
     if (resources.has(resourceId)) throw new DecodeError(`${formatPath(path)} comes twice`);
     resources.set(resourceId, new Map());
   }
@@ -99,13 +99,14 @@ export class ContentBuilder {
   ): void {
     const [, objectInstanceId, resourceId, resourceInstanceId] = path;
     const resource = this.#resource(path);
+    const resources = this.#resources(objectInstanceId); // it exists, whether we know its Resources or not
     if (resource === undefined) return;
     if (!isWithin(path, this.#target) || (resource.multiple === true) !== (path.length === 4)) {
       throw new DecodeError(`${formatPath(path)} does not belong into ${formatPath(this.#target)}`);
     }
+    if (resourceInstanceId === MAX_ID) throw new DecodeError(`${formatPath(path)} has a reserved identifier`);
     const value = decode(resource);
     checkRange(resource, value);
-    const resources = this.#resources(objectInstanceId);
     const values = resourceInstanceId === undefined ? resources : instancesIn(resources, resourceId);
     const id = resourceInstanceId ?? resourceId;
     if (values.has(id)) throw new DecodeError(`${formatPath(path)} comes twice`);

@@ -7,7 +7,7 @@ import type { Scalar } from "./scalar.js";
 import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
 import { labels, recordOfFields, valueFields } from "./senml-fields.js";
 
-/** application/senml+cbor (LwM2M Core §7.4.4). */
+/** application/senml+cbor (LwM2M Core §7.4). */
 export const senmlCbor: PayloadCodec = {
   contentFormat: contentFormats.senmlCbor,
   encode: (definition, target, content) => encodeSenmlCbor(recordsOf(definition, target, content)),

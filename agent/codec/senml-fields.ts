@@ -2,7 +2,7 @@ import { DecodeError } from "../model/errors.js";
 import type { Scalar } from "./scalar.js";
 import type { SenmlRecord } from "./senml.js";
 
-/** The labels of CBOR (RFC 8428 §6, LwM2M Core §7.4.4) for the names of JSON. `vlo` has none: it is text in both. */
+/** The labels of CBOR (RFC 8428 §6, LwM2M Core §7.4) for the names of JSON. `vlo` has none: it is text in both. */
 export const labels = {
   bver: -1,
   bn: -2,

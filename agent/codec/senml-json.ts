@@ -8,7 +8,7 @@ import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.
 import { recordOfFields, valueFields } from "./senml-fields.js";
 import { encodeUtf8 } from "./utf8.js";
 
-/** application/senml+json (LwM2M Core §7.4.4). */
+/** application/senml+json (LwM2M Core §7.4). */
 export const senmlJson: PayloadCodec = {
   contentFormat: contentFormats.senmlJson,
   encode: (definition, target, content) => encodeSenmlJson(recordsOf(definition, target, content)),

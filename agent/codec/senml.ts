@@ -1,5 +1,5 @@
 /**
- * SenML (RFC 8428) as LwM2M Core §7.4.4 uses it, between values and the two ways of writing records down
+ * SenML (RFC 8428) as LwM2M Core §7.4 uses it, between values and the two ways of writing records down
  * (`senml-json.ts`, `senml-cbor.ts`): names, times, and what a record for a Resource looks like.
  */
 import type { ObjectDefinition } from "../model/definition.js";
@@ -90,7 +90,7 @@ export function contentOf(
 }
 
 /**
- * In a Create the names may leave the Object Instance out (LwM2M Core §6.3.7): then `/16/1` is Resource 1 of an instance
+ * In a Create the names may leave the Object Instance out (LwM2M Core §6.3.6): then `/16/1` is Resource 1 of an instance
  * whose ID the client assigns. With three identifiers the second is always the instance.
  */
 function namesNoInstance(target: Path, records: readonly ResolvedRecord[]): boolean {

@@ -19,7 +19,7 @@ import {
   type ValueResource,
 } from "./value-types.js";
 
-/** text/plain (LwM2M Core §7.4.1): one value, as a person would write it. */
+/** text/plain (LwM2M Core §7.4): one value, as a person would write it. */
 export const text = singleValueCodec(contentFormats.text, {
   encode: (resource, value) => encodeUtf8(format(resource, value)),
   decode: (resource, payload) => parse(resource, decodeUtf8(payload)),

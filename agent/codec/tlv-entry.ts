@@ -1,6 +1,6 @@
 import { DecodeError, RequestError } from "../model/errors.js";
 
-/** In the order of bits 7 and 6 of the type byte (LwM2M Core §7.4.3). */
+/** In the order of bits 7 and 6 of the type byte (LwM2M Core §7.4). */
 const kinds = ["objectInstance", "resourceInstance", "multipleResource", "resource"] as const;
 export type TlvKind = (typeof kinds)[number];
 

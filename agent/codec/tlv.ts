@@ -1,5 +1,5 @@
 /**
- * application/vnd.oma.lwm2m+tlv (LwM2M Core §7.4.3): Object Instances hold Resources, multiple-instance Resources hold
+ * application/vnd.oma.lwm2m+tlv (LwM2M Core §7.4): Object Instances hold Resources, multiple-instance Resources hold
  * Resource Instances, and nothing nests deeper. Here is what goes where; `tlv-entry.ts` has the framing, `tlv-value.ts`
  * the values.
  */
@@ -46,7 +46,7 @@ export const tlv: PayloadCodec = {
 
 // ---- Encoding --------------------------------------------------------------------------------------------------
 
-/** An instance whose ID the client is to assign has no Object Instance entry around it . */
+/** An instance whose ID the client is to assign has no Object Instance entry around it. */
 function encodeInstances(definition: ObjectDefinition, content: ObjectContent): Uint8Array {
   const unassigned = unassignedIn(content);
   if (unassigned !== undefined) return encodeResources(definition, unassigned);

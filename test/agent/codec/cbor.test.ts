@@ -14,7 +14,7 @@ const encode = ({ id }: { readonly id: number }, value: ResourceValue) =>
 const decode = ({ id }: { readonly id: number }, hex: string) =>
   cbor.decode(Types, [42800, 0, id], fromHex(hex)).get(0)?.get(id);
 
-/** LwM2M Core 1.1.1 §7.4.6 and RFC 8949 appendix A. */
+/** LwM2M Core 1.1.1 §7.4 and RFC 8949 appendix A. */
 test.each<readonly [string, { readonly id: number }, ResourceValue, string]>([
   ["text", string, "U", "6155"],
   ["an integer", integer, 86400, "1a00015180"],

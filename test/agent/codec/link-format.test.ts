@@ -7,7 +7,7 @@ const link = (path: string, attributes: Record<string, string | number | true> =
   attributes: new Map(Object.entries(attributes)),
 });
 
-/** LwM2M Core 1.1 §6.2.1, §6.3.2 and §6.1.7.3. */
+/** LwM2M Core 1.1 §6.1 to §6.3. */
 describe.each([
   {
     text: '</>;ct="60 110 112 11542",</1>;ver=1.1,</1/0>,</3/0>,</5>',

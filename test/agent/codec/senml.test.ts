@@ -4,6 +4,7 @@ import type { Scalar } from "../../../agent/codec/scalar.js";
 import { resolveRecords, type SenmlRecord } from "../../../agent/codec/senml.js";
 import { decodeSenmlCbor, encodeSenmlCbor, senmlCbor } from "../../../agent/codec/senml-cbor.js";
 import { decodeSenmlJson, encodeSenmlJson, senmlJson } from "../../../agent/codec/senml-json.js";
+import type { ObjectDefinition } from "../../../agent/model/definition.js";
 import { DecodeError, RequestError } from "../../../agent/model/errors.js";
 import { MAX_ID, type Path } from "../../../agent/model/path.js";
 import type { ObjectContent } from "../../../agent/model/value.js";
@@ -39,7 +40,7 @@ describe.each(formats)("SenML %s", (_, codec, vectors, foreign) => {
 const int = (value: number | bigint): Scalar => ({ kind: "integer", value });
 const float = (value: number): Scalar => ({ kind: "float", value });
 
-/** Records of LwM2M Core 1.1 §7.4.4, ETS 257, ETS 322 and RFC 8428 that are no content of one Object. */
+/** Records of LwM2M Core 1.1 §7.4, ETS 257, ETS 322 and RFC 8428 that are no content of one Object. */
 const recordVectors: readonly {
   name: string;
   records: readonly SenmlRecord[];
@@ -135,8 +136,8 @@ describe("base values", () => {
   );
 });
 
-const readJson = (json: string, target: Path = [3, 0], definition = Device) =>
-  senmlJson.decode(definition as typeof Device, target, utf8.encode(json));
+const readJson = (json: string, target: Path = [3, 0], definition: ObjectDefinition = Device) =>
+  senmlJson.decode(definition, target, utf8.encode(json));
 
 describe("a payload", () => {
   test("of several instances names them", () => {
@@ -208,6 +209,10 @@ describe("a payload", () => {
     expect(readJson('[{"bn":"/3/0/","n":"99","vs":"x"},{"n":"98/1","vb":true},{"n":"9","v":7}]')).toEqual(
       new Map([[0, new Map([[9, 7]])]]),
     );
+  });
+
+  test("tells of an Object Instance of which we know no Resource", () => {
+    expect(readJson('[{"n":"/1/7/99","vs":"x"}]', [1], Server)).toEqual(new Map([[7, new Map()]]));
   });
 
   test("may leave out white space or have plenty", () => {

@@ -153,6 +153,7 @@ describe("what is refused", () => {
     ["a Resource twice", "c10964c10964"],
     ["Resource Instances in two arrays", "83064100018306410102"],
     ["a Resource Instance twice", "8606410001410002"],
+    ["a Resource Instance with the reserved identifier", "840661ffff01"],
     ["a Resource Instance on its own", "410964"],
     ["a Resource within Resource Instances", "8306c10001"],
     ["an Object Instance beside Resources", "c10964080003c10a0f"],

@@ -31,7 +31,7 @@ const instance = (objectInstanceId: number, resources: Resources): readonly [num
 const several = (...values: readonly (readonly [number, ResourceValue])[]) => new Map(values);
 const link = (objectId: number, objectInstanceId: number) => ({ objectId, objectInstanceId });
 
-/** LwM2M Core 1.1 §7.4.3.3 and on; "Lightweight" has the 22 letters of the real name, which the print misspells. */
+/** LwM2M Core 1.1 §7.4; "Lightweight" has the 22 letters of the real name, which the print misspells. */
 const device: Resources = [
   [0, "Open Mobile Alliance"],
   [1, "Lightweight M2M Client"],
@@ -78,7 +78,7 @@ const partialServer: ObjectContent = new Map([
   ]),
 ]);
 
-/** LwM2M Core 1.1 §7.4.3 and the Enabler Test Specification, errata corrected: lengths of /1 and of the Create. */
+/** LwM2M Core 1.1 §7.4 and the Enabler Test Specification, errata corrected: lengths of /1 and of the Create. */
 export const tlvVectors: readonly Vector[] = [
   {
     name: "Read /3/0",
@@ -182,7 +182,7 @@ interface SenmlVector extends Omit<Vector, "payload"> {
   readonly cbor: string;
 }
 
-/** LwM2M Core 1.1 §7.4.4: what we write for a Read, and what Servers write. */
+/** LwM2M Core 1.1 §7.4: what we write for a Read, and what Servers write. */
 const senml: readonly SenmlVector[] = [
   {
     name: "Read /3/0",
