@@ -69,8 +69,9 @@ async function bind(host: string, port: number): Promise<Socket> {
     lookup: (address, _options, found) => found(null, address, family),
   });
   try {
+    const listening = once(socket, "listening"); // it may be so at once, as the lookup takes no time
     socket.bind(port, host);
-    await once(socket, "listening");
+    await listening;
     return socket;
   } catch (cause) {
     socket.close();
