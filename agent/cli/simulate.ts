@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Argv, CommandModule } from "yargs";
@@ -206,7 +205,7 @@ async function updateAll(simulation: ManagedSimulation, signal: AbortSignal): Pr
   const stopListening = jobs.onChange((record) => view.jobChanged(record));
   let parent: JobRecord;
   try {
-    const jobId = randomUUID();
+    const jobId = "firmware-update-1";
     await jobs.scheduleFirmwareUpdate(
       jobId,
       devices.map(({ endpointName }) => endpointName),

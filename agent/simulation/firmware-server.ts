@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -82,8 +83,5 @@ const listen = (server: Server) =>
     server.listen(0, "127.0.0.1", resolve);
   });
 
-const drained = (response: ServerResponse, signal: AbortSignal) =>
-  new Promise<void>((resolve, reject) => {
-    response.once("drain", resolve);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
+/** Rejects when the device hangs up. */
+const drained = (response: ServerResponse, signal: AbortSignal) => once(response, "drain", { signal });

@@ -107,8 +107,7 @@ export async function startManagedSimulation(options: ManagedOptions): Promise<M
   };
   try {
     const clock = createSystemClock();
-    const server = createManagementServer({ port, clock, random: systemRandom, log });
-    await server.start();
+    const server = await createManagementServer({ port, clock, random: systemRandom, log });
     closers.push(() => server.close());
     const jobs = createJobService({ gateway: server, clock, log });
     closers.push(() => jobs.close());
