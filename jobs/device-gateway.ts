@@ -2,7 +2,6 @@
  * What jobs ask of a management server, and how a device may fail to answer. `server/` implements it over CoAP, the tests
  * in memory.
  */
-import type { ResponseCode } from "../agent/model/errors.js";
 import type { Path, ResourcePath } from "../agent/model/path.js";
 import type { InstanceContent, ObjectContent, ResourceContent } from "../agent/model/value.js";
 
@@ -85,8 +84,8 @@ export class DeviceTimeoutError extends Error {
 /** The device answered with an error. */
 export class DeviceResponseError extends Error {
   override readonly name = "DeviceResponseError";
-  /** As in `ResponseCode`, or one that LwM2M does not know. */
-  readonly code: ResponseCode | string;
+  /** As CoAP writes it, such as `4.05`. */
+  readonly code: string;
   constructor(code: string, operation: string, diagnostic = "") {
     super(`${operation} was answered with ${code}${diagnostic === "" ? "" : `: ${diagnostic}`}`);
     this.code = code;

@@ -184,6 +184,6 @@ function findProperty(given: unknown, operation: "read" | "write", map: Property
     );
   }
   if (hasOwnJob(property, operation))
-    throw invalid(`${name} has a job of its own; it cannot be ${operation}`);
+    throw invalid(`${name} has a job of its own; it cannot be ${operation === "read" ? "read" : "written"}`);
   return property;
 }

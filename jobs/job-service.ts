@@ -315,8 +315,9 @@ class Jobs implements JobService {
   #timeUp(entry: ScheduledChild): void {
     const during = entry.child.statusMessage;
     const message = `no end after ${formatTimeSpan(entry.timeout)}${during === undefined ? "" : ` (${during})`}`;
-    this.#end(entry, { status: "failed", error: { code: "jobTimeout", message } });
-    entry.ended.abort(new JobFailure({ code: "jobTimeout", message }));
+    const error = { code: "jobTimeout", message };
+    entry.ended.abort(new JobFailure(error)); // first: what it leaves on the device is undone before the next job
+    this.#end(entry, { status: "failed", error });
   }
 
   /** What comes after the end, such as the answer to a request of a job whose time was up, changes nothing. */

@@ -185,6 +185,47 @@ describe("a firmware update", () => {
     });
   });
 
+  test("is offered again to a device that forgot it in a restart", async () => {
+    const device = gateway.register("d1");
+    withFirmware(gateway, "d1", device, clock);
+    await jobs.scheduleFirmwareUpdate("u", "d1", packageUri);
+    await clock.advance(seconds(3));
+    device.resources.set("/5/0/3", 0);
+    gateway.reregister("d1");
+    await clock.advance(minutes(1));
+    expect(device.requests.filter((request) => request.startsWith("write"))).toHaveLength(2);
+    expect(await child("d1")).toMatchObject({ status: "completed" });
+  });
+
+  test("is ordered again when the order was lost in a restart", async () => {
+    const device = gateway.register("d1");
+    withFirmware(gateway, "d1", device, clock);
+    const { before } = device;
+    device.before = (request) => {
+      if (request !== "execute /5/0/2") return before(request);
+      device.before = before;
+      clock.after(seconds(2), () => gateway.reregister("d1"));
+      return never();
+    };
+    await jobs.scheduleFirmwareUpdate("u", "d1", packageUri);
+    await clock.advance(minutes(1));
+    expect(device.requests.filter((request) => request === "execute /5/0/2")).toHaveLength(2);
+    expect(await child("d1")).toMatchObject({ status: "completed" });
+  });
+
+  test("outlives the time in which its device is not registered", async () => {
+    const device = gateway.register("d1");
+    withFirmware(gateway, "d1", device, clock);
+    await jobs.scheduleFirmwareUpdate("u", "d1", packageUri);
+    await clock.advance(seconds(15));
+    gateway.deregister("d1");
+    expect(await child("d1")).toMatchObject({ status: "running", statusMessage: "Restarting" });
+    await clock.advance(seconds(14));
+    gateway.register("d1").resources.set("/5/0/3", 0).set("/5/0/5", 1).set("/3/0/3", "2.0");
+    await clock.advance(seconds(1));
+    expect(await child("d1")).toMatchObject({ status: "completed" });
+  });
+
   test("on a device without the Object fails with notFound", async () => {
     gateway.register("d1");
     await jobs.scheduleFirmwareUpdate("u", "d1", packageUri);
