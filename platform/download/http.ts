@@ -139,9 +139,8 @@ class Download {
         if (!(error instanceof TemporaryError)) throw error;
         failures = this.#furthest >= furthest + progressBytes ? 1 : failures + 1;
         if (failures >= limits.attempts) {
-          throw new PackageError("connection", `${error.message} (given up after ${failures} attempts)`, {
-            cause: error,
-          });
+          const { message, cause } = error;
+          throw new PackageError("connection", `${message} (given up after ${failures} attempts)`, { cause });
         }
         const delay = retryDelay(failures, error.retryAfter, limits, random);
         log.warn("download interrupted", {

@@ -34,5 +34,5 @@ export function retryDelay(
   random: Random,
 ): Millis {
   const backOff = random.fraction() * retryDelay * 2 ** (failures - 1);
-  return millis(Math.min(maximumRetryDelay, Math.max(backOff, retryAfter ?? 0)));
+  return millis(Math.round(Math.min(maximumRetryDelay, Math.max(backOff, retryAfter ?? 0))));
 }
