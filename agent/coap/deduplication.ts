@@ -4,7 +4,7 @@ import type { Millis } from "../ports.js";
 /** One message that was received. Only `Deduplication` writes to it. */
 export interface Received {
   readonly key: string;
-  readonly datagram: Uint8Array;
+  datagram: Uint8Array;
   /** On the clock. */
   readonly expires: number;
   /** What was sent in answer so far, to be sent again when the message comes again. */
@@ -66,7 +66,8 @@ export class Deduplication {
 
   /** From now on a duplicate gets this. */
   answer(received: Received, answer: Uint8Array): void {
-    if (received.held) this.#bytes += answer.length - (received.answer?.length ?? 0);
+    if (!received.held) return;
+    this.#bytes += answer.length - (received.answer?.length ?? 0);
     received.answer = answer;
     while (this.#bytes > this.#maxBytes) this.#forgetOldest();
   }
@@ -90,10 +91,16 @@ export class Deduplication {
     if (oldest === undefined) return;
     oldest.held = false;
     this.#bytes -= oldest.datagram.length + (oldest.answer?.length ?? 0);
+    // A Map leaves its outgrown tables chained to one another, and what they name alive until V8 collects everything: let
+    // that be small.
+    oldest.datagram = nothing;
+    oldest.answer = undefined;
     // A newer message may have taken over the key.
     if (this.#received.get(oldest.key) === oldest) this.#received.delete(oldest.key);
   }
 }
+
+const nothing = new Uint8Array();
 
 function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   if (one.length !== other.length) return false;

@@ -78,8 +78,11 @@ export class Responder {
   readonly #writes: Deduplication;
   readonly #conLifetime: Millis;
   readonly #nonLifetime: Millis;
-  /** Confirmable requests being served whose ACK may still wait, the oldest first. */
-  readonly #unacknowledged = new Set<IncomingExchange>();
+  /**
+   * Confirmable requests being served whose ACK may still wait, the oldest first. No Set: one that is filled and emptied
+   * with each request chains its outgrown tables, and they keep requests alive until V8 collects everything.
+   */
+  readonly #unacknowledged: IncomingExchange[] = [];
   /** Responses that went out apart from the ACK and have none of their own yet, the oldest first. */
   readonly #apart = new Set<Confirmable>();
   #ackTimer: Timer | undefined;
@@ -215,12 +218,13 @@ export class Responder {
   #wait(exchange: IncomingExchange, answer: Promise<Response>): void {
     this.#inProgress++;
     if (exchange.message.type === "CON") {
-      this.#unacknowledged.add(exchange);
+      this.#unacknowledged.push(exchange);
       this.#watch(this.#options.limits.piggybackDelay);
     }
     const done = (response: Response) => {
       this.#inProgress--;
-      this.#unacknowledged.delete(exchange);
+      const index = this.#unacknowledged.indexOf(exchange); // few are being served at a time, mostly one
+      if (index >= 0) this.#unacknowledged.splice(index, 1);
       this.#respond(exchange, response);
     };
     answer.then(done, (error: unknown) => done(this.#fault(exchange, error)));
@@ -236,13 +240,13 @@ export class Responder {
   #acknowledgeOverdue(): void {
     const { channel, limits } = this.#options;
     const now = channel.clock.now();
-    for (const exchange of this.#unacknowledged) {
+    for (let exchange = this.#unacknowledged[0]; exchange; exchange = this.#unacknowledged[0]) {
       const remaining = exchange.arrived + limits.piggybackDelay - now;
       if (remaining > 0) {
         this.#watch(millis(remaining));
         return;
       }
-      this.#unacknowledged.delete(exchange);
+      this.#unacknowledged.shift();
       exchange.acknowledged = true;
       const ack = encodeEmpty("ACK", exchange.message.messageId);
       exchange.memory.answer(exchange.received, ack);
