@@ -6,9 +6,11 @@ import { createSimulatedBoard } from "../platform/boards/simulated.js";
 import { createSystemClock } from "../platform/clock.js";
 import { createLog } from "../platform/log.js";
 import { systemRandom } from "../platform/random.js";
+import { keepHeapSmall } from "../platform/small-heap.js";
 
 /** A whole agent, as a board would run it, registered with the server at `port` on loopback. */
 export async function runMeasuredAgent(port: number): Promise<void> {
+  keepHeapSmall(); // as the command line does
   const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-bench-"));
   const board = await createSimulatedBoard({
     directory: join(directory, "board"),

@@ -1,6 +1,7 @@
 import { type Logger, pino } from "pino";
 import pinoPretty from "pino-pretty";
-import type { Log } from "../agent/ports.js";
+import { ConfigError, DecodeError, RequestError } from "../agent/model/errors.js";
+import { BusyError, type Log, PackageError, TransportError } from "../agent/ports.js";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -22,8 +23,16 @@ export function createLog({ level, pretty }: LogOptions): Log {
         translateTime: "HH:MM:ss.l",
       })
     : pino.destination({ dest: 2, sync: true });
-  return wrap(pino({ level, base: null, serializers: { error: pino.stdSerializers.err } }, destination));
+  return wrap(pino({ level, base: null, serializers: { error: describe } }, destination));
 }
+
+/** What the world does wrong is said in a sentence; what the program does wrong, with its stack. */
+const foreseen = [BusyError, ConfigError, DecodeError, PackageError, RequestError, TransportError];
+
+const describe = (error: unknown) =>
+  error instanceof Error && foreseen.some((kind) => error instanceof kind)
+    ? `${error.name}: ${error.message}`
+    : pino.stdSerializers.err(error as Error); // it passes on what is none
 
 const wrap = (logger: Logger): Log => ({
   debug: (event, fields = {}) => logger.debug(fields, event),

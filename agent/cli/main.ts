@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { jobsCommand } from "../../jobs/cli.js";
+import { keepHeapSmall } from "../../platform/small-heap.js";
 import { describeFailure, exitCodes } from "./failure.js";
 import { simulateCommand } from "./simulate.js";
 
@@ -11,6 +12,7 @@ const { version } = JSON.parse(readFileSync(new URL("../../../package.json", imp
   version: string;
 };
 
+keepHeapSmall();
 await yargs(hideBin(process.argv))
   .scriptName("lwm2m-agent")
   .usage("$0 <command>\n\nLwM2M device agent: firmware updates and device management for embedded Linux.")

@@ -29,7 +29,7 @@ interface SimulateArguments {
   port: number;
   state?: string;
   socket?: string;
-  "log-level": LogLevel;
+  "log-level"?: LogLevel;
 }
 
 /** Bytes per second and device, so that a download takes a few seconds and can be watched. */
@@ -99,8 +99,7 @@ const withOptions = (yargs: Argv<object>) =>
     })
     .option("log-level", {
       choices: logLevels,
-      default: "warn",
-      describe: "Log of the devices, on standard error",
+      describe: "Show the devices' log, on standard error, instead of the table",
     })
     .example("$0 simulate", "Six devices take new firmware")
     .example("$0 simulate --fail 2=corrupt-image --fail 5=old-image", "Two of them fail, and say why")
@@ -122,7 +121,7 @@ async function simulate(args: SimulateArguments): Promise<number> {
     faults: parseFaults(args.fail, args.devices),
     plugins: await Promise.all(args.plugin.map(loadPlugin)),
     stateDirectory: args.state === undefined ? undefined : resolve(args.state),
-    log: createLog({ level: args["log-level"], pretty: process.stderr.isTTY }),
+    log: createLog({ level: args["log-level"] ?? "silent", pretty: process.stderr.isTTY }),
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) {
@@ -174,7 +173,9 @@ async function simulateWithServer(
   });
   try {
     await simulation.registered(signal);
-    return args.wait ? await waitForJobs(args, simulation, signal) : await updateAll(simulation, signal);
+    return args.wait
+      ? await waitForJobs(args, simulation, signal)
+      : await updateAll(args, simulation, signal);
   } finally {
     await simulation.close();
   }
@@ -196,12 +197,18 @@ async function waitForJobs(args: SimulateArguments, simulation: ManagedSimulatio
 }
 
 /** The story: one firmware update job over all devices, watched to its end. */
-async function updateAll(simulation: ManagedSimulation, signal: AbortSignal): Promise<number> {
+async function updateAll(
+  args: SimulateArguments,
+  simulation: ManagedSimulation,
+  signal: AbortSignal,
+): Promise<number> {
   const { devices, jobs, packageUri } = simulation;
   const before = await Promise.all(devices.map((device) => device.firmwareVersion()));
-  const view = process.stdout.isTTY
-    ? createTableView(process.stdout, devices, process.env["NO_COLOR"] === undefined)
-    : createLineView(process.stdout, () => new Date());
+  // A log on the same terminal would write into the table.
+  const view =
+    process.stdout.isTTY && args["log-level"] === undefined
+      ? createTableView(process.stdout, devices, process.env["NO_COLOR"] === undefined)
+      : createLineView(process.stdout, () => new Date());
   const stopListening = jobs.onChange((record) => view.jobChanged(record));
   let parent: JobRecord;
   try {

@@ -8,12 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createControlServer } from "../../jobs/control.js";
 import { createJobService, type JobService } from "../../jobs/job-service.js";
-import { createManagementServer } from "../../jobs/server/management-server.js";
+import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
 import { createSystemClock } from "../../platform/clock.js";
 import { systemRandom } from "../../platform/random.js";
 import type { Plugin } from "../plugin.js";
-import type { Log } from "../ports.js";
+import { type Log, TransportError } from "../ports.js";
 import { SimulatedDevice } from "./device.js";
 import type { Fault } from "./faults.js";
 import { startFirmwareServer } from "./firmware-server.js";
@@ -131,19 +131,41 @@ export async function startManagedSimulation(options: ManagedOptions): Promise<M
       packageUri: firmware.packageUri,
       close,
       registered: (signal) =>
-        new Promise((resolve, reject) => {
-          const check = () => {
-            if (server.devices().length < devices.length) return;
-            stop();
-            resolve();
-          };
-          const stop = server.onDeviceEvent(check);
-          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-          check();
-        }),
+        allRegistered(
+          server,
+          devices.length,
+          AbortSignal.any([signal, AbortSignal.timeout(registrationLimit)]),
+        ),
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Over loopback it takes milliseconds; longer than this, something is wrong that no patience mends. */
+const registrationLimit = 30_000;
+
+function allRegistered(server: ManagementServer, count: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const check = () => {
+      if (server.devices().length < count) return;
+      end();
+      resolve();
+    };
+    const fail = () => {
+      end();
+      const timedOut = signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+      const missing = `only ${server.devices().length} of ${count} devices registered with ${server.uri} in time; --log-level debug shows why`;
+      reject(timedOut ? new TransportError(missing) : signal.reason);
+    };
+    const stopListening = server.onDeviceEvent(check);
+    const end = () => {
+      stopListening();
+      signal.removeEventListener("abort", fail);
+    };
+    signal.addEventListener("abort", fail, { once: true });
+    if (signal.aborted) fail();
+    else check();
+  });
 }
