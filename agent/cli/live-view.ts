@@ -64,10 +64,13 @@ type FirmwareStatus = NonNullable<ReturnType<SimulatedDevice["status"]>>["firmwa
 
 function progressOf(firmware: FirmwareStatus | undefined): number | undefined {
   const progress = firmware?.progress;
+  if (progress?.phase === "installing") return progress.fraction;
   if (progress?.phase === "downloading" && progress.total) return progress.received / progress.total;
-  const isComplete = firmware?.state === 2 || firmware?.state === 3;
-  return isComplete ? 1 : undefined;
+  return firmware?.state === downloaded ? 1 : undefined;
 }
+
+/** State (/5/0/3). */
+const downloaded = 2;
 
 const registrationOf = (device: SimulatedDevice) => device.status()?.registrations[0]?.state ?? "restarting";
 

@@ -212,7 +212,7 @@ async function updateAll(
   const stopListening = jobs.onChange((record) => view.jobChanged(record));
   let parent: JobRecord;
   try {
-    const jobId = "firmware-update-1";
+    const jobId = "update-1";
     await jobs.scheduleFirmwareUpdate(
       jobId,
       devices.map(({ endpointName }) => endpointName),
@@ -239,11 +239,10 @@ async function updateAll(
 /** Children first, their parent last, as the job service keeps them. */
 const history = (records: readonly JobRecord[]): string[] =>
   renderColumns(
-    ["JOB", "PARENT", "TYPE", "DEVICE", "STATUS AND MESSAGE"],
+    ["JOB", "PARENT", "DEVICE", "STATUS"],
     records.map((record) => [
       record.jobId,
       record.parentJobId ?? "",
-      record.type,
       record.deviceId ?? "",
       describeJob(record),
     ]),

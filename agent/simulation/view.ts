@@ -5,7 +5,7 @@ export interface DeviceRow {
   readonly device: string;
   /** State of its job, in words. */
   readonly job: string;
-  /** 0 to 1 while a package comes in; undefined when none does. */
+  /** Of the download, then of the installation, 0 to 1; undefined when neither is under way. */
   readonly progress: number | undefined;
   readonly firmwareVersion: string;
   readonly outcome: "pending" | "succeeded" | "failed";
@@ -21,7 +21,7 @@ export function renderTable(rows: readonly DeviceRow[], columns: number, color: 
     "FIRMWARE".length,
     ...rows.map(({ firmwareVersion }) => firmwareVersion.length),
   );
-  const header = `${"DEVICE".padEnd(deviceWidth)}  ${"FIRMWARE".padEnd(versionWidth)}  ${"DOWNLOAD".padEnd(barWidth + 5)}  JOB`;
+  const header = `${"DEVICE".padEnd(deviceWidth)}  ${"FIRMWARE".padEnd(versionWidth)}  ${"PROGRESS".padEnd(barWidth + 5)}  JOB`;
   const jobWidth = Math.max(8, columns - header.length + "JOB".length - 1);
   return [
     paint.bold(header.slice(0, columns - 1)),
