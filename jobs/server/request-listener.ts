@@ -56,6 +56,14 @@ export class RequestListener extends Server {
     super._handle(packet, from);
   }
 
+  /**
+   * Blocks of one request share peer, method and URI, and each may have a token of its own (RFC 7959 §2.2): the package
+   * goes by the token, and would take every block for a request that lacks its beginning.
+   */
+  override _toCacheKey({ method, url, rsinfo }: IncomingMessage): string {
+    return `${method} ${url} ${rsinfo.address} ${rsinfo.port}`;
+  }
+
   /** The package would send this to our own host, whoever sent the faulty datagram. RFC 7252 §4.2 lets us ignore it. */
   override _sendError(): void {}
 
