@@ -1,6 +1,10 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createSimulatedBoard, type SimulatedBoard } from "../../platform/boards/simulated.js";
+import {
+  createSimulatedBoard,
+  type RestartCause,
+  type SimulatedBoard,
+} from "../../platform/boards/simulated.js";
 import { type Agent, type AgentStatus, createAgent } from "../main.js";
 import type { Plugin } from "../plugin.js";
 import { type Clock, type Downloader, type Log, millis, type Random, type Timer } from "../ports.js";
@@ -22,6 +26,9 @@ export interface SimulatedDeviceOptions {
 /** How long a restart keeps the device off the network. */
 const bootDuration = millis(1200);
 const applyDuration = millis(2000);
+
+const stateFolder = "state";
+const cacheFolder = "cache";
 
 /**
  * A device with a whole agent in it. When its board restarts, the agent is torn down without a word and a new one
@@ -49,14 +56,15 @@ export class SimulatedDevice {
     const board: SimulatedBoard = await createSimulatedBoard({
       directory: join(directory, "board"),
       firmwareVersion,
+      serialNumber: options.endpointName,
       clock,
       random,
       applyDuration,
       ...(fault === "install-failure" || fault === "old-image" ? { fault } : {}),
-      onRestart: () => device.#restart(),
+      onRestart: (cause) => device.#restart(cause),
     });
     const device = new SimulatedDevice(options, board);
-    return device;
+    return device; // its board was told of it before it was there
   }
 
   start(): Promise<void> {
@@ -90,8 +98,8 @@ export class SimulatedDevice {
       endpointName,
       servers: [{ uri: serverUri, shortServerId: 1, lifetime: 300 }],
       board: this.#board,
-      stateDirectory: join(directory, "state"),
-      cacheDirectory: join(directory, "cache"),
+      stateDirectory: join(directory, stateFolder),
+      cacheDirectory: join(directory, cacheFolder),
       plugins,
       log,
       power: () => this.#board.power(),
@@ -103,19 +111,25 @@ export class SimulatedDevice {
   }
 
   /** The board goes down: whoever asked for it is part of what ends now, so nobody waits for it. */
-  #restart(): void {
+  #restart(cause: RestartCause): void {
     this.#boot?.cancel();
     const { clock, log } = this.#options;
-    void this.#inTurn(async () => {
+    const report = (error: unknown) => log.error("device does not restart", { error });
+    this.#inTurn(async () => {
       await this.#agent?.abandon();
       this.#agent = undefined;
-      log.debug("restarting");
+      log.debug("restarting", { cause });
+      if (cause === "factoryReset") await this.#forgetEverything();
       this.#boot = clock.after(bootDuration, () => {
-        this.#inTurn(() => this.#switchOn()).catch((error: unknown) =>
-          log.error("device does not start", { error }),
-        );
+        this.#inTurn(() => this.#switchOn()).catch(report);
       });
-    });
+    }).catch(report);
+  }
+
+  async #forgetEverything(): Promise<void> {
+    for (const folder of [stateFolder, cacheFolder]) {
+      await rm(join(this.#options.directory, folder), { recursive: true, force: true });
+    }
   }
 
   #onFaultyNetwork(downloader: Downloader): Downloader {

@@ -41,6 +41,8 @@ import { inspectSimulatedImage, simulatedBoard } from "./simulated-image.js";
 /** `install-failure`: the slot cannot be written · `old-image`: the boot loader does not start the new image */
 export type SimulatedFault = "install-failure" | "old-image";
 
+export type RestartCause = "restart" | "factoryReset";
+
 export interface SimulatedBoardOptions {
   /** Where slots and boot loader are kept. Made if it does not exist. */
   readonly directory: string;
@@ -48,8 +50,11 @@ export interface SimulatedBoardOptions {
   readonly firmwareVersion: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** The host ends the agent and calls `boot` when the board is up again. Not awaited: the agent waits for nobody then. */
-  readonly onRestart: () => void;
+  /**
+   * The host ends the agent and calls `boot` when the board is up again; after a factory reset it forgets what the agent
+   * kept, too. Not awaited: the agent waits for nobody then.
+   */
+  readonly onRestart: (cause: RestartCause) => void;
   readonly serialNumber?: string;
   /** 5 s when not given. */
   readonly applyDuration?: Millis;
@@ -153,13 +158,13 @@ class TwoSlotBoard implements SimulatedBoard {
   }
 
   async restart(): Promise<void> {
-    this.#options.onRestart();
+    this.#options.onRestart("restart");
   }
 
   async factoryReset(): Promise<void> {
     await this.#change(() => this.#factoryState());
     await Promise.all(["a", "b"].map((slot) => rm(this.#slotPath(slot), { force: true })));
-    await this.restart();
+    this.#options.onRestart("factoryReset");
   }
 
   power(): BatteryReadings {
