@@ -123,7 +123,7 @@ test.each([
   {
     what: "a host that nobody knows",
     uri: "http://nowhere.invalid/image",
-    ends: { state: 0, result: expect.oneOf([7, 4]) },
+    ends: { state: 0, result: expect.toBeOneOf([7, 4]) },
   },
   { what: "a port where nobody listens", uri: "http://127.0.0.1:9/image", ends: { state: 0, result: 4 } },
 ])("$what ends in $ends", async ({ uri, ends }) => {
