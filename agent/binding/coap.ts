@@ -8,14 +8,13 @@ import {
   type EndpointLimits,
   type TransmissionParameters,
 } from "../coap/endpoint.js";
-import {
-  type BodySink,
-  ExchangeError,
-  type IncomingHead,
-  type IncomingRequest,
-  type Relation,
-  type RequestHandler,
-  type Response,
+import type {
+  BodySink,
+  IncomingHead,
+  IncomingRequest,
+  Relation,
+  RequestHandler,
+  Response,
 } from "../coap/exchange-types.js";
 import type { Client } from "../lwm2m/client.js";
 import type { Observer } from "../lwm2m/observations.js";
@@ -180,9 +179,10 @@ function observerOf(relation: Relation, log: Log): Observer {
   return {
     key: relation.key,
     notify: (notification, options) => {
-      relation.notify(responseOf(notification), options).catch((error: unknown) => {
-        if (!(error instanceof ExchangeError)) log.error("notification failed", { error });
-      });
+      relation
+        .notify(responseOf(notification), options)
+        .catch((error: unknown) => log.error("notification failed", { error }));
     },
+    end: () => relation.end(),
   };
 }

@@ -1,7 +1,7 @@
 /** The observations of all Servers: what each watches, and what it was told last. */
 import { RequestError, responseCodeOf } from "../model/errors.js";
 import { formatPath, isWithin, type Path } from "../model/path.js";
-import type { Clock, Log, Timer } from "../ports.js";
+import { type Clock, type Log, type Millis, millis, type Timer } from "../ports.js";
 import type { NotificationAttributes } from "./attributes.js";
 import {
   effectivePeriods,
@@ -17,8 +17,13 @@ import type { Origin, Reply } from "./operations.js";
 /** The other end of one observation, as the transport gives it. Equal key: same Server and same token. */
 export interface Observer {
   readonly key: string;
-  /** Hands a notification to the transport. One that is not a success ends the observation. */
+  /**
+   * Hands a notification to the transport, which sends it after the answer to the Observe. One that is not a success is
+   * the last.
+   */
   notify(notification: Reply, options: { readonly confirmable: boolean }): void;
+  /** Nothing more will be told. Harmless when the other end has gone already. */
+  end(): void;
 }
 
 export interface ObservationsOptions {
@@ -46,22 +51,32 @@ export class Observations {
     return this.#observations.size;
   }
 
-  /** Begins to observe; the reply is the first notification. An observation with the same key is replaced. */
+  /**
+   * Begins to observe; the reply is the first notification. An observation with the same key is replaced. It counts from
+   * the start: what changes or ends it while the first value is being read must not be missed.
+   */
   async observe(origin: Origin, path: Path, accept: number | undefined, observer: Observer): Promise<Reply> {
-    const first = await this.#options.read(origin, path, accept);
     this.end(observer.key);
-    const observation = new Observation(this.#options, origin, path, first, observer, () =>
-      this.end(observer.key),
+    const observation = new Observation(this.#options, origin, path, accept, observer, () =>
+      this.#forget(observation),
     );
     this.#observations.set(observer.key, observation);
-    this.#options.log.debug("observation begun", { ...origin, path: formatPath(path) });
-    return first;
+    try {
+      const first = await observation.begin();
+      this.#options.log.debug("observation begun", { ...origin, path: formatPath(path) });
+      return first;
+    } catch (error) {
+      this.#forget(observation);
+      throw error;
+    }
   }
 
   /** Ends one observation. Harmless when there is none. */
   end(key: string): void {
-    this.#observations.get(key)?.close();
-    this.#observations.delete(key);
+    const observation = this.#observations.get(key);
+    if (observation === undefined) return;
+    this.#forget(observation);
+    observation.close();
   }
 
   /** A Server registered anew or went away: its observations are void (§6.2.1). */
@@ -83,7 +98,13 @@ export class Observations {
   }
 
   close(): void {
-    for (const key of [...this.#observations.keys()]) this.end(key);
+    for (const key of this.#observations.keys()) this.end(key);
+  }
+
+  /** A newer one with the same key stays. */
+  #forget(observation: Observation): void {
+    const { key } = observation.observer;
+    if (this.#observations.get(key) === observation) this.#observations.delete(key);
   }
 }
 
@@ -96,57 +117,58 @@ function concerns(change: TreeChange, path: Path): boolean {
 class Observation {
   readonly origin: Origin;
   readonly path: Path;
+  readonly observer: Observer;
   readonly #options: ObservationsOptions;
-  readonly #observer: Observer;
-  readonly #end: () => void;
-  /** Content-Format of the first answer: notifications never change it (RFC 7641 §4.2). */
-  readonly #accept: number | undefined;
-  #last: Reply;
+  readonly #ended: () => void;
+  /** From the first answer on its Content-Format: notifications never change it (RFC 7641 §4.2). */
+  #accept: number | undefined;
+  #last: Reply | undefined;
   #timing: NotificationTiming;
   #timer: Timer | undefined;
   #closed = false;
-  /** One evaluation at a time; what arrives meanwhile asks for another. */
-  #running = false;
-  #again = false;
+  /** One reading at a time, the first included; what changes meanwhile asks for another. */
+  #reading = true;
+  #stale = false;
 
   constructor(
     options: ObservationsOptions,
     origin: Origin,
     path: Path,
-    first: Reply,
+    accept: number | undefined,
     observer: Observer,
-    end: () => void,
+    ended: () => void,
   ) {
     this.#options = options;
     this.origin = origin;
     this.path = path;
-    this.#observer = observer;
-    this.#end = end;
+    this.observer = observer;
+    this.#ended = ended;
+    this.#accept = accept;
+    this.#timing = begunAt(options.clock.now());
+  }
+
+  /** Reads the value that answers the Observe; rejects when there is nothing to observe. */
+  async begin(): Promise<Reply> {
+    const { read, clock } = this.#options;
+    const first = await read(this.origin, this.path, this.#accept);
     this.#accept = first.contentFormat;
     this.#last = first;
-    const now = options.clock.now();
-    this.#timing = { sentAt: now, latched: false, confirmedAt: now };
+    this.#timing = begunAt(clock.now());
     this.schedule();
+    void this.#evaluateWhileStale();
+    return first;
   }
 
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.observer.end();
   }
 
   /** A value at, above or below the path may be another one now. */
   changed(): void {
-    if (this.#running) {
-      this.#again = true;
-      return;
-    }
-    this.#running = true;
-    void this.#evaluate().finally(() => {
-      this.#running = false;
-      if (!this.#again) return;
-      this.#again = false;
-      this.changed();
-    });
+    this.#stale = true;
+    if (!this.#reading) void this.#evaluateWhileStale();
   }
 
   /** Waits for the next moment with something to do, by the Periods that count now. */
@@ -155,7 +177,7 @@ class Observation {
     const due = nextDue(this.#timing, this.#periods());
     if (due === undefined || this.#closed) return;
     const { clock } = this.#options;
-    this.#timer = clock.after(Math.max(0, due - clock.now()) as typeof due, () => this.changed());
+    this.#timer = clock.after(millis(Math.max(0, due - clock.now())), () => this.changed());
   }
 
   #periods(): Periods {
@@ -163,16 +185,33 @@ class Observation {
     return effectivePeriods(attributes(this.origin, this.path), defaults(this.origin));
   }
 
-  async #evaluate(): Promise<void> {
-    const { clock } = this.#options;
-    const current = await this.#read();
-    if (this.#closed) return;
-    if (!sameReply(current, this.#last)) this.#timing = { ...this.#timing, latched: true };
-    if (isDue(this.#timing, this.#periods(), clock.now())) this.#send(current);
-    if (!this.#closed) this.schedule();
+  async #evaluateWhileStale(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (this.#stale && !this.#closed) {
+        this.#stale = false;
+        await this.#evaluate();
+      }
+    } catch (error) {
+      this.#options.log.error("observation failed", { path: formatPath(this.path), error });
+    } finally {
+      this.#reading = false;
+    }
   }
 
-  /** What cannot be read any more ends the observation with the code that says why. */
+  async #evaluate(): Promise<void> {
+    const current = await this.#read();
+    if (this.#closed) return;
+    if (!current.code.startsWith("2.")) {
+      this.#fail(current); // no Minimum Period holds back that there is nothing left to observe
+      return;
+    }
+    if (!sameReply(current, this.#last)) this.#timing = { ...this.#timing, latched: true };
+    if (isDue(this.#timing, this.#periods(), this.#options.clock.now())) this.#send(current);
+    this.schedule();
+  }
+
+  /** What cannot be read any more is answered with the code that says why. */
   async #read(): Promise<Reply> {
     try {
       return await this.#options.read(this.origin, this.path, this.#accept);
@@ -189,13 +228,23 @@ class Observation {
     const confirmable = this.#options.confirmable(this.path) || mustConfirm(this.#timing, now);
     this.#last = notification;
     this.#timing = { sentAt: now, latched: false, confirmedAt: confirmable ? now : this.#timing.confirmedAt };
-    this.#observer.notify(notification, { confirmable });
-    if (!notification.code.startsWith("2.")) this.#end();
+    this.observer.notify(notification, { confirmable });
+  }
+
+  /** RFC 7641 §4.2: an error is the last notification. The transport ends the rest once it is through. */
+  #fail(notification: Reply): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#ended();
+    this.observer.notify(notification, { confirmable: true }); // nothing that follows could make up for its loss
   }
 }
 
-function sameReply(a: Reply, b: Reply): boolean {
-  if (a.code !== b.code || a.contentFormat !== b.contentFormat) return false;
+/** The Observe and its answer count as the first notification, and as confirmed. */
+const begunAt = (now: Millis): NotificationTiming => ({ sentAt: now, latched: false, confirmedAt: now });
+
+function sameReply(a: Reply, b: Reply | undefined): boolean {
+  if (a.code !== b?.code || a.contentFormat !== b.contentFormat) return false;
   const [left, right] = [a.payload ?? new Uint8Array(), b.payload ?? new Uint8Array()];
   return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

@@ -10,7 +10,7 @@ import {
 import { RequestError } from "../../../agent/model/errors.js";
 import { millis, seconds } from "../../../agent/ports.js";
 import { settle } from "../../simulated/clock.js";
-import { bytes, createWorld, serverPeer, strangerPeer, text } from "./world.js";
+import { answerRegistration, bytes, createWorld, serverPeer, strangerPeer, text } from "./world.js";
 
 const linkFormat = 40;
 const senmlJson = 110;
@@ -398,12 +398,27 @@ describe("observations", () => {
     expect(world.client.observationCount).toBe(0);
   });
 
-  test("are void after a new Register", async () => {
+  test("stay over an Update, and end when the client stops", async () => {
     await observe();
     world.client.triggerUpdate(1);
     await settle();
     expect(world.client.observationCount).toBe(1);
     await world.client.stop();
     expect(world.client.observationCount).toBe(0);
+  });
+
+  test("are void after a new Register, and make room for others", async () => {
+    const forgetful = await createWorld(createObjects().objects, (request) =>
+      request.path.length === 2 ? { code: "4.04" } : answerRegistration(request),
+    );
+    const uriPath = [0x54, ...bytes("3308"), 0x01, ...bytes("0"), 0x04, ...bytes("5900")];
+    for (let token = 0; token < 70; token++) {
+      const head = [0x41, 0x01, 0x77, token, token, 0x60];
+      await forgetful.receive(Uint8Array.from([...head, ...uriPath]), serverPeer);
+      expect(forgetful.client.observationCount).toBe(1);
+      forgetful.client.triggerUpdate(1);
+      await settle();
+      expect(forgetful.client.observationCount).toBe(0);
+    }
   });
 });
