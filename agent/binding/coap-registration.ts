@@ -10,20 +10,33 @@ import type {
 } from "../lwm2m/server-connection.js";
 import { TransportError } from "../ports.js";
 
-/** Sends one request to the Server, which may have to be found first. */
+/** Sends one request to the Server. Rejects with ExchangeError. */
 export type SendRequest = (request: Request) => Promise<IncomingResponse>;
 
 /**
- * @param send rejects with ExchangeError or TransportError
+ * @param find where the Server is now; rejects with TransportError
  * @param basePath path segments of the Server URI, which go before `rd`
  */
-export function createCoapServerConnection(send: SendRequest, basePath: readonly string[]): ServerConnection {
+export function createCoapServerConnection(
+  find: () => Promise<SendRequest>,
+  basePath: readonly string[],
+): ServerConnection {
+  let found: Promise<SendRequest> | undefined;
+  const send: SendRequest = async (request) => {
+    found ??= find();
+    return (await found)(request);
+  };
   return {
-    register: (request) => answerTo(send, registerMessage(request, basePath), "2.01"),
-    update: (location, request) => answerTo(send, updateMessage(location, request), "2.04"),
-    async deregister(location) {
-      await answerTo(send, { method: "DELETE", path: location }, "2.02");
+    async register(request) {
+      found = undefined; // a Server that moved is found again when it stopped answering
+      const answer = await answerTo(send, registerMessage(request, basePath), "2.01");
+      if (answer.kind === "accepted" && answer.location.length === 0) {
+        return { kind: "failed", reason: "the Server did not say where the registration is" };
+      }
+      return answer;
     },
+    update: (location, request) => answerTo(send, updateMessage(location, request), "2.04"),
+    deregister: (location) => answerTo(send, { method: "DELETE", path: location }, "2.02"),
   };
 }
 
@@ -54,10 +67,11 @@ async function answerTo(send: SendRequest, request: Request, success: string): P
   try {
     const { code, location = [], maxAge } = await send(request);
     if (code === success) return { kind: "accepted", location };
-    return { kind: "refused", code, ...(maxAge !== undefined && { retryAfter: maxAge }) };
+    const reason = `the Server refused with ${code}`;
+    return { kind: "failed", reason, ...(maxAge !== undefined && { retryAfter: maxAge }) };
   } catch (error) {
     if (error instanceof ExchangeError || error instanceof TransportError) {
-      return { kind: "unanswered", reason: error.message };
+      return { kind: "failed", reason: error.message };
     }
     throw error;
   }

@@ -22,7 +22,15 @@ import type { Origin } from "../lwm2m/operations.js";
 import type { ServerConnection } from "../lwm2m/server-connection.js";
 import type { ValueSink } from "../model/definition.js";
 import { RequestError, responseCodeOf } from "../model/errors.js";
-import type { Clock, DatagramHandlers, DatagramSocket, Log, Peer, Random } from "../ports.js";
+import {
+  type Clock,
+  type DatagramHandlers,
+  type DatagramSocket,
+  type Log,
+  type Peer,
+  type Random,
+  TransportError,
+} from "../ports.js";
 import { operationOf, responseOf } from "./coap-operations.js";
 import { createCoapServerConnection } from "./coap-registration.js";
 import type { ServerUri } from "./server-uri.js";
@@ -52,6 +60,7 @@ export class CoapBinding {
   /** Opened when a Server of that family is first spoken to. */
   readonly #sockets = new Map<AddressFamily, Promise<DatagramSocket>>();
   readonly #open = new Map<AddressFamily, DatagramSocket>();
+  #closed = false;
 
   constructor(options: CoapBindingOptions) {
     this.#options = options;
@@ -70,33 +79,46 @@ export class CoapBinding {
   /** The registration interface of one Server, to be given to the client. */
   connection(shortServerId: number, uri: ServerUri): ServerConnection {
     const origin: Origin = { shortServerId };
-    let peer: Peer | undefined;
-    return createCoapServerConnection(async (request) => {
-      // The name is looked up for each Register: a Server that moved is found again when it stopped answering.
-      if (peer === undefined || request.path.at(-1) === "rd") {
-        if (peer !== undefined) this.#servers.delete(peer.key);
-        peer = await this.#options.resolve(uri.host, uri.port);
-        await this.#openSocket(familyOf(peer));
-        this.#servers.set(peer.key, origin);
-      }
-      return this.#endpoint.request(peer, request);
+    return createCoapServerConnection(async () => {
+      const peer = await this.#options.resolve(uri.host, uri.port);
+      await this.#openSocket(familyOf(peer));
+      this.#take(peer, origin);
+      return (request) => this.#endpoint.request(peer, request);
     }, uri.path);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#endpoint.close();
     const sockets = await Promise.allSettled(this.#sockets.values());
     await Promise.all(sockets.map((socket) => socket.status === "fulfilled" && socket.value.close()));
   }
 
+  /** Requests from this address are those of this Server, and of no other: nothing else tells Servers apart. */
+  #take(peer: Peer, origin: Origin): void {
+    for (const [key, holder] of this.#servers) if (holder === origin) this.#servers.delete(key);
+    const holder = this.#servers.get(peer.key);
+    if (holder !== undefined) {
+      throw new TransportError(`${peer.key} is the address of Server ${holder.shortServerId} already`);
+    }
+    this.#servers.set(peer.key, origin);
+  }
+
   async #openSocket(family: AddressFamily): Promise<void> {
-    if (this.#open.has(family)) return;
-    const opening = this.#options.openSocket(family, {
-      onDatagram: (datagram, from) => this.#endpoint.receive(datagram, from),
-      onError: (error) => this.#options.log.warn("network error", { reason: error.message }),
-    });
+    if (this.#closed) throw new TransportError("the transport is closed");
+    const opening =
+      this.#sockets.get(family) ??
+      this.#options.openSocket(family, {
+        onDatagram: (datagram, from) => this.#endpoint.receive(datagram, from),
+        onError: (error) => this.#options.log.warn("network error", { reason: error.message }),
+      });
     this.#sockets.set(family, opening);
-    this.#open.set(family, await opening);
+    try {
+      this.#open.set(family, await opening);
+    } catch (error) {
+      this.#sockets.delete(family);
+      throw error;
+    }
   }
 
   #handler(): RequestHandler {

@@ -17,25 +17,27 @@ const defaultPort = 5683;
  */
 export function parseServerUri(text: string): ServerUri {
   const hint = "a server address looks like coap://host:5683";
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new ConfigError(`"${text}" is not a URI: ${hint}`);
-  }
+  if (!URL.canParse(text)) throw new ConfigError(`"${text}" is not a URI: ${hint}`);
+  const url = new URL(text);
   if (url.protocol !== "coap:") {
     throw new ConfigError(`the scheme "${url.protocol.slice(0, -1)}" of "${text}" is not supported: ${hint}`);
   }
   if (url.hostname === "") throw new ConfigError(`"${text}" names no host: ${hint}`);
-  if (url.username !== "" || url.search !== "" || url.hash !== "") {
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw new ConfigError(`"${text}" has parts that a server address cannot have: ${hint}`);
   }
-  return {
-    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: url.port === "" ? defaultPort : Number(url.port),
-    path: url.pathname
-      .split("/")
-      .filter((segment) => segment !== "")
-      .map(decodeURIComponent),
-  };
+  const port = url.port === "" ? defaultPort : Number(url.port);
+  if (port === 0) throw new ConfigError(`"${text}" has the port 0: ${hint}`);
+  try {
+    return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port, path: segmentsOf(url.pathname) };
+  } catch (cause) {
+    throw new ConfigError(`the path of "${text}" is not percent-encoded UTF-8`, { cause });
+  }
 }
+
+/** @throws URIError for what stands for no text */
+const segmentsOf = (pathname: string): string[] =>
+  pathname
+    .split("/")
+    .filter((segment) => segment !== "")
+    .map(decodeURIComponent);

@@ -48,12 +48,12 @@ export type Location = readonly string[];
 export type RegistrationEvent =
   | { readonly type: "start" }
   | { readonly type: "stop" }
-  /** The Server took the Register. */
-  | { readonly type: "accepted"; readonly location: Location }
+  /** The Server took the Register. `took` is the time from sending it to the answer. */
+  | { readonly type: "accepted"; readonly location: Location; readonly took: Millis }
   /** The Server took the Update. */
-  | { readonly type: "updated" }
-  | { readonly type: "refused"; readonly code: string; readonly retryAfter?: number }
-  | { readonly type: "unanswered" }
+  | { readonly type: "updated"; readonly took: Millis }
+  /** A Register or Update was refused or not answered. `retryAfter` in seconds, when the Server said so. */
+  | { readonly type: "failed"; readonly reason: string; readonly retryAfter?: number }
   | { readonly type: "timerFired" }
   /** /1/x/1 was written, or Objects came or went. */
   | { readonly type: "changed"; readonly what: keyof PendingUpdate }
@@ -67,7 +67,7 @@ export type RegistrationEffect =
   | { readonly do: "update"; readonly location: Location; readonly what: PendingUpdate }
   | { readonly do: "deregister"; readonly location: Location }
   | { readonly do: "wait"; readonly duration: Millis }
-  /** A new registration: observations made before it are void. */
+  /** The registration is gone, and observations end with it (Core §6.2.1). */
   | { readonly do: "forgetObservations" }
   | { readonly do: "report"; readonly failure: string };
 
@@ -75,6 +75,9 @@ type Step = Next<RegistrationState, RegistrationEffect>;
 
 /** Several changes at once, such as an instance created and another deleted, make one Update. */
 const gatheringDelay = millis(300);
+
+/** Seconds. A Server may set every delay to 0; an attempt that fails at once must not keep the device busy. */
+const shortestRetry = 1;
 
 /** RFC 7252 §4.8.2, MAX_TRANSMIT_WAIT with the default parameters. */
 const maxTransmitWait = seconds(93);
@@ -88,9 +91,9 @@ export const registrationTable = (
   ];
   const first: Attempt = { number: 1, sequence: 1 };
 
-  const registered = (location: Location, pending: PendingUpdate): Step => [
+  const registered = (location: Location, pending: PendingUpdate, took: Millis): Step => [
     { name: "registered", location, pending },
-    ...waitFor(isEmpty(pending) ? refreshDelay(settings().lifetime) : gatheringDelay),
+    ...waitFor(isEmpty(pending) ? refreshDelay(settings().lifetime, took) : gatheringDelay),
   ];
 
   const update = (location: Location, what: PendingUpdate): Step => [
@@ -99,11 +102,12 @@ export const registrationTable = (
   ];
 
   /** Core §6.2.1.1: the Communication Retry Timer doubles with each attempt; then sequences follow. */
-  const retry = ({ number, sequence }: Attempt, failure: string, retryAfter?: number): Step => {
+  const retry = ({ number, sequence }: Attempt, failure: string, retryAfter = shortestRetry): Step => {
     const { retryCount, retryTimer, sequenceDelay, sequenceRetryCount } = settings();
     const report = { do: "report", failure } as const;
+    const atLeast = (delay: number) => seconds(Math.max(delay, retryAfter, shortestRetry));
     if (number < retryCount) {
-      const delay = seconds(Math.max(retryTimer * 2 ** (number - 1), retryAfter ?? 0));
+      const delay = atLeast(retryTimer * 2 ** (number - 1));
       return [{ name: "backingOff", attempt: { number: number + 1, sequence } }, report, ...waitFor(delay)];
     }
     // Without a Bootstrap-Server there is nothing better than further sequences: a device that gave up for ever would
@@ -112,7 +116,7 @@ export const registrationTable = (
     return [
       { name: "backingOff", attempt: { number: 1, sequence: next } },
       report,
-      ...waitFor(sequenceDelay === undefined ? undefined : seconds(sequenceDelay)),
+      ...waitFor(sequenceDelay === undefined ? undefined : atLeast(sequenceDelay)),
     ];
   };
 
@@ -121,17 +125,18 @@ export const registrationTable = (
     { do: "deregister", location },
   ];
   const unregistered: Step = [{ name: "unregistered" }];
-  const disable = (duration: Millis): Step => [{ name: "disabled" }, ...waitFor(duration)];
+  const disable = ({ location }: { location: Location }, { duration }: { duration: Millis }): Step => [
+    { name: "disabled" },
+    { do: "wait", duration },
+    { do: "deregister", location },
+  ];
 
   return {
     unregistered: { start: () => register(first) },
     registering: {
-      accepted: ({ pending }, { location }) =>
-        [...registered(location, pending), { do: "forgetObservations" }] as Step,
-      changed: (state, { what }) => [{ ...state, pending: { ...state.pending, [what]: true } }],
-      refused: ({ attempt }, { code, retryAfter }) =>
-        retry(attempt, `the Server refused with ${code}`, retryAfter),
-      unanswered: ({ attempt }) => retry(attempt, "the Server does not answer"),
+      accepted: ({ pending }, { location, took }) => registered(location, pending, took),
+      changed: (state, { what }) => [withPending(state, what)],
+      failed: ({ attempt }, { reason, retryAfter }) => retry(attempt, reason, retryAfter),
       stop: () => unregistered,
     },
     backingOff: {
@@ -142,19 +147,20 @@ export const registrationTable = (
     registered: {
       timerFired: ({ location, pending }) => update(location, pending),
       updateTriggered: ({ location, pending }) => update(location, pending),
-      changed: ({ location, pending }, { what }) => registered(location, { ...pending, [what]: true }),
-      disabled: ({ location }, { duration }) =>
-        [...disable(duration), { do: "deregister", location }] as Step,
+      // The first change begins the wait; further ones must not put the Update off for ever.
+      changed: (state, { what }) => [
+        withPending(state, what),
+        ...waitFor(isEmpty(state.pending) ? gatheringDelay : undefined),
+      ],
+      disabled: disable,
       stop: leave,
     },
     updating: {
-      updated: ({ location, pending }) => registered(location, pending),
+      updated: ({ location, pending }, { took }) => registered(location, pending, took),
       // 4.04: the Server has forgotten us. Whatever else it answers, an Update alone cannot mend it (Core §6.2.2).
-      refused: () => register(first),
-      unanswered: () => register(first),
-      changed: (state, { what }) => [{ ...state, pending: { ...state.pending, [what]: true } }],
-      disabled: ({ location }, { duration }) =>
-        [...disable(duration), { do: "deregister", location }] as Step,
+      failed: () => [...register(first), { do: "forgetObservations" }],
+      changed: (state, { what }) => [withPending(state, what)],
+      disabled: disable,
       stop: leave,
     },
     disabled: {
@@ -164,15 +170,21 @@ export const registrationTable = (
   };
 };
 
+const withPending = <State extends { readonly pending: PendingUpdate }>(
+  state: State,
+  what: keyof PendingUpdate,
+): State => ({ ...state, pending: { ...state.pending, [what]: true } });
+
 const waitFor = (duration: Millis | undefined): RegistrationEffect[] =>
   duration === undefined ? [] : [{ do: "wait", duration }];
 
 /**
- * How long after a registration the Update goes out: early enough for all its retransmissions, yet never before half
- * the lifetime. undefined when the registration lasts for ever.
+ * How long after the answer to a Register or Update the next Update goes out: early enough for all its retransmissions,
+ * yet never before half the lifetime. The Server may have begun to count when the message was sent, `took` before the
+ * answer. undefined when the registration lasts for ever.
  */
-export function refreshDelay(lifetime: number): Millis | undefined {
+export function refreshDelay(lifetime: number, took: Millis): Millis | undefined {
   if (lifetime === 0) return undefined;
   const life = seconds(lifetime);
-  return millis(Math.max(1000, life - Math.min(life / 2, maxTransmitWait)));
+  return millis(Math.max(1000, life - Math.min(life / 2, maxTransmitWait) - took));
 }

@@ -2,8 +2,7 @@
 export interface ServerConnection {
   register(request: RegisterRequest): Promise<RegistrationAnswer>;
   update(location: readonly string[], request: UpdateRequest): Promise<RegistrationAnswer>;
-  /** Resolves when the Server answered or will not. */
-  deregister(location: readonly string[]): Promise<void>;
+  deregister(location: readonly string[]): Promise<RegistrationAnswer>;
 }
 
 /** LwM2M Core 1.2 §6.2.1, table 6.2.1-1. */
@@ -27,6 +26,5 @@ export type LwM2mVersion = "1.0" | "1.1" | "1.2";
 
 export type RegistrationAnswer =
   | { readonly kind: "accepted"; readonly location: readonly string[] }
-  /** `retryAfter` in seconds, when the Server said so. */
-  | { readonly kind: "refused"; readonly code: string; readonly retryAfter?: number }
-  | { readonly kind: "unanswered"; readonly reason: string };
+  /** Refused, not answered, or not even sent. `retryAfter` in seconds, when the Server said so. */
+  | { readonly kind: "failed"; readonly reason: string; readonly retryAfter?: number };

@@ -1,4 +1,4 @@
-import type { Clock, Log, Millis, Timer } from "../ports.js";
+import { type Clock, type Log, type Millis, millis, seconds, type Timer } from "../ports.js";
 import {
   type PendingUpdate,
   type RegistrationEffect,
@@ -26,6 +26,9 @@ export interface ServerSessionOptions {
   readonly log: Log;
   readonly onStateChange: (state: RegistrationState) => void;
 }
+
+/** A Server that is gone must not keep the program from ending. */
+const deregistrationPatience = seconds(5);
 
 /** The life of the registration with one Server: performs what the registration table orders. */
 export class ServerSession {
@@ -71,10 +74,16 @@ export class ServerSession {
     this.#handle({ type: "disabled", duration });
   }
 
-  /** De-registers if that makes sense; resolves when the Server answered or will not. */
+  /** De-registers if that makes sense; resolves when the Server answered, or will not in time. */
   async stop(): Promise<void> {
     this.#handle({ type: "stop" });
-    await this.#deregistering;
+    await new Promise<void>((resolve) => {
+      const patience = this.#options.clock.after(deregistrationPatience, resolve);
+      void this.#deregistering.then(() => {
+        patience.cancel();
+        resolve();
+      });
+    });
   }
 
   /** Ends without a word, as a restart of the board does. */
@@ -87,37 +96,49 @@ export class ServerSession {
   #handle(event: RegistrationEvent): void {
     const before = this.#state;
     const [state, ...effects] = step(this.#table, before, event);
-    if (state !== before) {
+    this.#state = state;
+    if (state.name !== before.name) {
       this.#timer?.cancel(); // leaving a state ends its wait
-      this.#state = state;
-      if (state.name !== before.name) {
-        this.#options.log.debug("registration state", { from: before.name, to: state.name, on: event.type });
-        this.#options.onStateChange(state);
-      }
+      this.#entered(state, before, event);
     }
     for (const effect of effects) this.#perform(effect);
+  }
+
+  #entered(state: RegistrationState, before: RegistrationState, { type }: RegistrationEvent): void {
+    const { log, onStateChange } = this.#options;
+    log.debug("registration state", { from: before.name, to: state.name, on: type });
+    if (state.name === "registered" && before.name === "registering") {
+      log.info("registered", { location: `/${state.location.join("/")}` });
+    }
+    onStateChange(state);
   }
 
   #perform(effect: RegistrationEffect): void {
     const { connection, registerRequest, log, clock, forgetObservations } = this.#options;
     switch (effect.do) {
       case "register":
-        this.#await(connection.register(registerRequest()), (location) => {
-          log.info("registered", { location: `/${location.join("/")}` });
-          return { type: "accepted", location };
-        });
+        this.#await(connection.register(registerRequest()), (location, took) => ({
+          type: "accepted",
+          location,
+          took,
+        }));
         return;
       case "update":
-        this.#await(connection.update(effect.location, this.#updateRequest(effect.what)), () => ({
+        this.#await(connection.update(effect.location, this.#updateRequest(effect.what)), (_, took) => ({
           type: "updated",
+          took,
         }));
         return;
       case "deregister":
         this.#exchange++;
-        this.#deregistering = connection.deregister(effect.location).then(() => log.info("deregistered"));
         forgetObservations();
+        this.#deregistering = this.#settled(connection.deregister(effect.location)).then((answer) => {
+          if (answer.kind === "accepted") log.info("deregistered");
+          else log.warn("not deregistered", { reason: answer.reason });
+        });
         return;
       case "wait":
+        this.#timer?.cancel();
         this.#timer = clock.after(effect.duration, () => this.#handle({ type: "timerFired" }));
         return;
       case "forgetObservations":
@@ -136,16 +157,23 @@ export class ServerSession {
 
   #await(
     answer: Promise<RegistrationAnswer>,
-    accepted: (location: readonly string[]) => RegistrationEvent,
+    accepted: (location: readonly string[], took: Millis) => RegistrationEvent,
   ): void {
+    const { clock } = this.#options;
     const exchange = ++this.#exchange;
-    void answer.then((result) => {
+    const sentAt = clock.now();
+    void this.#settled(answer).then((result) => {
       if (exchange !== this.#exchange) return;
-      if (result.kind === "accepted") this.#handle(accepted(result.location));
-      else if (result.kind === "refused") {
-        const { code, retryAfter } = result;
-        this.#handle({ type: "refused", code, ...(retryAfter !== undefined && { retryAfter }) });
-      } else this.#handle({ type: "unanswered" });
+      if (result.kind === "accepted") this.#handle(accepted(result.location, millis(clock.now() - sentAt)));
+      else this.#handle({ ...result, type: "failed" });
+    });
+  }
+
+  /** A transport that fails in a way of its own is a mistake in this program, and no reason to give up. */
+  #settled(answer: Promise<RegistrationAnswer>): Promise<RegistrationAnswer> {
+    return answer.catch((error: unknown) => {
+      this.#options.log.error("registration message not sent", { error });
+      return { kind: "failed", reason: "the message could not be sent" };
     });
   }
 }

@@ -35,10 +35,9 @@ const states = {
 const events = {
   start: { type: "start" },
   stop: { type: "stop" },
-  accepted: { type: "accepted", location },
-  updated: { type: "updated" },
-  refused: { type: "refused", code: "4.04" },
-  unanswered: { type: "unanswered" },
+  accepted: { type: "accepted", location, took: millis(0) },
+  updated: { type: "updated", took: millis(0) },
+  failed: { type: "failed", reason: "no answer" },
   timerFired: { type: "timerFired" },
   changed: { type: "changed", what: "objects" },
   updateTriggered: { type: "updateTriggered" },
@@ -55,15 +54,10 @@ type Row = readonly [RegistrationState, ...RegistrationEffect[]];
 const transitions: Record<keyof typeof states, Partial<Record<RegistrationEvent["type"], Row>>> = {
   unregistered: { start: [states.registering, register] },
   registering: {
-    accepted: [states.registered, refresh, { do: "forgetObservations" }],
-    refused: [
+    accepted: [states.registered, refresh],
+    failed: [
       states.backingOff,
-      { do: "report", failure: "the Server refused with 4.04" },
-      { do: "wait", duration: seconds(60) },
-    ],
-    unanswered: [
-      states.backingOff,
-      { do: "report", failure: "the Server does not answer" },
+      { do: "report", failure: "no answer" },
       { do: "wait", duration: seconds(60) },
     ],
     changed: [{ ...states.registering, pending: someObjects }],
@@ -83,8 +77,7 @@ const transitions: Record<keyof typeof states, Partial<Record<RegistrationEvent[
   },
   updating: {
     updated: [states.registered, refresh],
-    refused: [states.registering, register],
-    unanswered: [states.registering, register],
+    failed: [states.registering, register, { do: "forgetObservations" }],
     changed: [{ ...states.updating, pending: someObjects }],
     disabled: [states.disabled, { do: "wait", duration: seconds(5) }, deregister],
     stop: [states.unregistered, deregister],
@@ -100,9 +93,9 @@ describe.each(Object.values(states))("in state $name", (state) => {
 });
 
 describe("retries after a Register that failed", () => {
-  const fail = (number: number, sequence: number, event: RegistrationEvent = events.unanswered) => {
+  const fail = (number: number, sequence: number, event: RegistrationEvent = events.failed, by = table) => {
     const state: RegistrationState = { name: "registering", attempt: { number, sequence }, pending: nothing };
-    const [next, , wait] = step(table, state, event);
+    const [next, , wait] = step(by, state, event);
     return [next, wait];
   };
 
@@ -128,10 +121,17 @@ describe("retries after a Register that failed", () => {
   });
 
   test("a Server that asks for patience with Max-Age gets it", () => {
-    expect(fail(1, 1, { type: "refused", code: "5.03", retryAfter: 200 })[1]).toEqual({
-      do: "wait",
-      duration: seconds(200),
-    });
+    const busy: RegistrationEvent = { type: "failed", reason: "5.03", retryAfter: 100_000 };
+    const patience = { do: "wait", duration: seconds(100_000) };
+    expect(fail(1, 1, busy)[1]).toEqual(patience);
+    expect(fail(3, 1, busy)[1]).toEqual(patience);
+  });
+
+  test("never follow at once, even if a Server wrote 0 into every timer", () => {
+    const hasty = registrationTable(() => ({ ...settings, retryTimer: 0, sequenceDelay: 0 }));
+    const pause = { do: "wait", duration: seconds(1) };
+    expect(fail(1, 1, events.failed, hasty)[1]).toEqual(pause);
+    expect(fail(3, 1, events.failed, hasty)[1]).toEqual(pause);
   });
 });
 
@@ -139,6 +139,19 @@ test("a change that comes while an Update is on its way makes another Update", (
   const [state, wait] = step(table, { ...states.updating, pending: someObjects }, events.updated);
   expect([state, wait]).toEqual([{ ...states.registered, pending: someObjects }, gather]);
   expect(step(table, state, events.timerFired)[1]).toEqual({ do: "update", location, what: someObjects });
+});
+
+test("changes that keep coming do not put the Update off", () => {
+  const [state, ...effects] = step(
+    table,
+    { ...states.registered, pending: someObjects },
+    {
+      type: "changed",
+      what: "lifetime",
+    },
+  );
+  expect(state).toEqual({ ...states.registered, pending: { lifetime: true, objects: true } });
+  expect(effects).toEqual([]);
 });
 
 test.each([
@@ -149,5 +162,10 @@ test.each([
   { lifetime: 300, delay: seconds(207) },
   { lifetime: 86400, delay: seconds(86307) },
 ])("with a lifetime of $lifetime s the refresh comes after $delay ms", ({ lifetime, delay }) => {
-  expect(refreshDelay(lifetime)).toBe(delay);
+  expect(refreshDelay(lifetime, millis(0))).toBe(delay);
+});
+
+test("the time that the Server took to answer counts as part of the lifetime", () => {
+  expect(refreshDelay(300, seconds(7))).toBe(seconds(200));
+  expect(refreshDelay(60, seconds(40))).toBe(seconds(1));
 });
