@@ -8,7 +8,7 @@ import { type Child, type Figure, median, residentMegabytes, startChild } from "
 import { runMeasuredAgent } from "./measured-agent.js";
 
 const outstanding = 16;
-const rounds = 5;
+const rounds = 7;
 const roundSeconds = 2;
 const soakSeconds = 30;
 const host = "127.0.0.1";
@@ -32,14 +32,17 @@ export async function benchRequests(): Promise<Figure[]> {
     await load.run(agentPort, soakSeconds);
     const after = residentMegabytes(agent.pid);
     const [ours, bare, other] = [median(rates.agent), median(rates.echo), median(rates.coap)];
+    // Round by round: what else the machine does then slows both sides of a ratio.
+    const ratioTo = (reference: readonly number[]) =>
+      median(rates.agent.map((rate, round) => rate / (reference[round] ?? Number.NaN)));
     return [
       {
-        text: `GET /3/0/0: agent ${perSecond(ours)}, bare UDP echo ${perSecond(bare)}: ratio ${(ours / bare).toFixed(2)} (at least 0.5)`,
-        holds: ours / bare >= 0.5,
+        text: `GET /3/0/0: agent ${perSecond(ours)}, bare UDP echo ${perSecond(bare)}: ratio ${ratioTo(rates.echo).toFixed(2)} (at least 0.5)`,
+        holds: ratioTo(rates.echo) >= 0.5,
       },
       {
-        text: `GET /3/0/0: server on the coap package ${perSecond(other)}: ratio ${(ours / other).toFixed(1)} (at least 3)`,
-        holds: ours / other >= 3,
+        text: `GET /3/0/0: server on the coap package ${perSecond(other)}: ratio ${ratioTo(rates.coap).toFixed(1)} (at least 3)`,
+        holds: ratioTo(rates.coap) >= 3,
       },
       {
         text: `RSS of the agent over ${soakSeconds} s of load: ${before.toFixed(0)} MB before, ${after.toFixed(0)} MB after (flat: within 10 MB)`,
