@@ -17,12 +17,14 @@ import {
 import { RequestError } from "../model/errors.js";
 import { formatPath, MAX_ID, type ObjectPath, type Path, type ResourcePath } from "../model/path.js";
 import {
-  equalContent,
   type InstanceContent,
+  isObjectLink,
   isResourceInstances,
   type ObjectContent,
   type ResourceContent,
 } from "../model/value.js";
+import { allOrNothing } from "./all-or-nothing.js";
+import { applyAll, type PlannedWrite, planRemoval, planWrite, type WriteMode } from "./planned-write.js";
 
 /** Something that observers and the registration want to know. */
 export type TreeChange =
@@ -39,6 +41,8 @@ export interface LiveResource {
 interface LiveEntry {
   readonly implementation: ObjectImplementation;
   readonly instances: Map<number, AnyHandlers>;
+  /** Ends when no Write, Create or Delete is going on. */
+  lastChange: Promise<unknown>;
 }
 
 export class ObjectTree {
@@ -49,29 +53,41 @@ export class ObjectTree {
   add(implementation: ObjectImplementation): void {
     const { id, name } = implementation.definition;
     if (this.#entries.has(id)) throw new Error(`Object ${id} exists already; ${name} cannot take its number`);
-    this.#entries.set(id, { implementation, instances: new Map(implementation.instances) });
+    this.#entries.set(id, {
+      implementation,
+      instances: new Map(implementation.instances),
+      lastChange: Promise.resolve(),
+    });
     this.#emit({ kind: "instances", objectId: id });
   }
 
   /** Starts every Object: from now on it may say that values changed. */
   async start(): Promise<void> {
-    for (const { implementation } of this.#entries.values()) await this.startObject(implementation);
+    for (const { implementation } of this.#entries.values()) {
+      const { definition } = implementation;
+      await implementation.start?.({
+        changed: (objectInstanceId, ...names) =>
+          this.#emitValues(
+            names.map((name) => [definition.id, objectInstanceId, idOfResource(definition, name)] as const),
+          ),
+      });
+    }
   }
 
-  /** Starts one Object that was added to a running client. */
-  async startObject(implementation: ObjectImplementation): Promise<void> {
-    const { definition } = implementation;
-    await implementation.start?.({
-      changed: (objectInstanceId, ...names) =>
-        this.#emitValues(
-          names.map((name) => [definition.id, objectInstanceId, idOfResource(definition, name)] as const),
-        ),
-    });
-  }
-
-  /** Closes every Object, the last added first. */
+  /**
+   * Closes every Object, the last added first.
+   * @throws AggregateError once all were closed, if some failed
+   */
   async close(): Promise<void> {
-    for (const { implementation } of [...this.#entries.values()].reverse()) await implementation.close?.();
+    const errors: unknown[] = [];
+    for (const { implementation } of [...this.#entries.values()].reverse()) {
+      try {
+        await implementation.close?.();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors, "an Object could not be closed");
   }
 
   /** Calls `listener` with each change until the returned function is called. */
@@ -159,14 +175,15 @@ export class ObjectTree {
    * @param content what the payload carried for the instance: known Resources only, types and ranges checked
    * @returns what is to happen after the response
    */
-  async write(
-    path: Path,
-    content: InstanceContent,
-    mode: "replace" | "partial",
-  ): Promise<AfterResponse | undefined> {
+  write(path: Path, content: InstanceContent, mode: WriteMode): Promise<AfterResponse | undefined> {
+    return this.#inTurn(path[0], () => this.#write(path, content, mode));
+  }
+
+  async #write(path: Path, content: InstanceContent, mode: WriteMode): Promise<AfterResponse | undefined> {
     const [objectId, objectInstanceId, resourceId] = path;
-    if (objectInstanceId === undefined)
-      throw new RequestError("4.05", "an Object as a whole cannot be written");
+    if (objectInstanceId === undefined || !this.hasInstance(objectId, objectInstanceId)) {
+      throw new RequestError("4.04", `${formatPath(path)} does not exist`);
+    }
     const writes: PlannedWrite[] = [];
     for (const [id, value] of content) {
       const target = this.resource(objectId, objectInstanceId, id);
@@ -177,6 +194,7 @@ export class ObjectTree {
       if (!target.definition.operations.includes("W")) {
         throw new RequestError("4.05", `${formatPath([objectId, objectInstanceId, id])} cannot be written`);
       }
+      this.#checkLinks(target.definition, value);
       writes.push(await planWrite(path, target, value, mode));
     }
     if (mode === "replace" && resourceId === undefined) {
@@ -188,6 +206,24 @@ export class ObjectTree {
     return after;
   }
 
+  /** An Object Link leads to an Object that is there, to one of its instances, or nowhere (LwM2M Core appendix C). */
+  #checkLinks({ type, name }: NamedResource, content: ResourceContent): void {
+    if (type !== "objlnk") return;
+    for (const link of isResourceInstances(content) ? content.values() : [content]) {
+      if (!isObjectLink(link)) continue;
+      const { objectId, objectInstanceId } = link;
+      const leads =
+        objectInstanceId === MAX_ID
+          ? objectId === MAX_ID || this.definition(objectId) !== undefined
+          : this.hasInstance(objectId, objectInstanceId);
+      if (!leads)
+        throw new RequestError(
+          "4.00",
+          `${name} leads to ${objectId}:${objectInstanceId}, which is not there`,
+        );
+    }
+  }
+
   /** Replacing an instance takes away the optional Resources that the payload leaves out. */
   #planRemovals(objectId: number, objectInstanceId: number, content: InstanceContent): PlannedWrite[] {
     const removals: PlannedWrite[] = [];
@@ -197,12 +233,7 @@ export class ObjectTree {
         throw new RequestError("4.00", `the new content lacks the mandatory Resource ${definition.name}`);
       }
       if (handler.remove === undefined) continue;
-      removals.push({
-        id: definition.id,
-        check: () => undefined,
-        apply: async () => void (await handler.remove?.()),
-        restore: restoring(handler),
-      });
+      removals.push(planRemoval({ definition, handler }));
     }
     return removals;
   }
@@ -234,42 +265,54 @@ export class ObjectTree {
    * Creates the instances of a payload, all of them or none.
    * @returns their IDs
    */
-  async create([objectId]: ObjectPath, content: ObjectContent): Promise<number[]> {
-    const entry = this.#entries.get(objectId);
-    const create = entry?.implementation.create?.bind(entry.implementation);
-    if (entry === undefined || create === undefined) {
-      throw new RequestError("4.05", `instances of Object ${objectId} cannot be created`);
-    }
-    const { definition } = entry.implementation;
-    for (const id of content.keys()) {
-      if (entry.instances.has(id)) throw new RequestError("4.00", `/${objectId}/${id} exists already`);
-    }
-    const created: number[] = [];
-    try {
-      for (const [wanted, resources] of content) {
-        const id = wanted === MAX_ID ? lowestFreeId(entry.instances) : wanted;
-        entry.instances.set(id, await create(id, initialValues(definition, resources)));
-        created.push(id);
-      }
-    } catch (error) {
-      for (const id of created) {
-        entry.instances.delete(id);
-        await entry.implementation.delete?.(id);
-      }
-      throw error;
-    }
-    this.#emit({ kind: "instances", objectId });
-    return created;
+  create([objectId]: ObjectPath, content: ObjectContent): Promise<number[]> {
+    return this.#inTurn(objectId, (entry) => this.#create(entry, content));
   }
 
-  async delete(objectId: number, objectInstanceId: number): Promise<void> {
+  async #create({ implementation, instances }: LiveEntry, content: ObjectContent): Promise<number[]> {
+    const { definition } = implementation;
+    const create = implementation.create?.bind(implementation);
+    if (create === undefined) throw notChangeable(definition, "created");
+    const planned = [...content].map(([wanted, resources]) => {
+      if (instances.has(wanted)) throw new RequestError("4.00", `/${definition.id}/${wanted} exists already`);
+      const id = wanted === MAX_ID ? lowestFreeId(instances) : wanted; // one without an ID comes alone
+      return { id, values: initialValues(definition, resources) };
+    });
+    const created = await allOrNothing(async (onFailure) => {
+      const handlers = new Map<number, AnyHandlers>();
+      for (const { id, values } of planned) {
+        handlers.set(id, await create(id, values));
+        onFailure(async () => implementation.delete?.(id));
+      }
+      return handlers;
+    });
+    for (const [id, handlers] of created) instances.set(id, handlers);
+    this.#emit({ kind: "instances", objectId: definition.id });
+    return [...created.keys()];
+  }
+
+  delete(objectId: number, objectInstanceId: number): Promise<void> {
+    return this.#inTurn(objectId, async ({ implementation, instances }) => {
+      if (implementation.delete === undefined) throw notChangeable(implementation.definition, "deleted");
+      if (!instances.has(objectInstanceId)) {
+        throw new RequestError("4.04", `/${objectId}/${objectInstanceId} does not exist`);
+      }
+      await implementation.delete(objectInstanceId);
+      instances.delete(objectInstanceId);
+      this.#emit({ kind: "instances", objectId });
+    });
+  }
+
+  /**
+   * One change of an Object at a time: the values that a Write merges with and the ID that a Create found free must not
+   * change before it is done.
+   */
+  async #inTurn<T>(objectId: number, change: (entry: LiveEntry) => Promise<T>): Promise<T> {
     const entry = this.#entries.get(objectId);
-    if (entry?.implementation.delete === undefined) {
-      throw new RequestError("4.05", `instances of Object ${objectId} cannot be deleted`);
-    }
-    await entry.implementation.delete(objectInstanceId);
-    entry.instances.delete(objectInstanceId);
-    this.#emit({ kind: "instances", objectId });
+    if (entry === undefined) throw new RequestError("4.04", `Object ${objectId} does not exist`);
+    const turn = entry.lastChange.then(() => change(entry));
+    entry.lastChange = turn.catch(() => undefined); // who asked for it hears of it
+    return turn;
   }
 
   #emitValues(paths: readonly ResourcePath[]): void {
@@ -282,91 +325,6 @@ export class ObjectTree {
 }
 
 const ascending = (a: number, b: number) => a - b;
-
-/** One Resource of a Write, ready to be applied and, should a later one fail, to be taken back. */
-interface PlannedWrite {
-  readonly id: number;
-  check(): void | Promise<void>;
-  apply(): Promise<void | AfterResponse>;
-  /** Reads the present value and returns what puts it back. */
-  restore(): Promise<() => Promise<void>>;
-}
-
-async function planWrite(
-  path: Path,
-  { definition, handler }: LiveResource,
-  content: ResourceContent,
-  mode: "replace" | "partial",
-): Promise<PlannedWrite> {
-  const { id } = definition;
-  if (handler.write === undefined) {
-    return {
-      id,
-      check: () => undefined,
-      apply: async () => {
-        if (!(content instanceof Uint8Array))
-          throw new RequestError("4.00", `${definition.name} takes bytes`);
-        const sink = await handler.receive?.(content.length);
-        await sink?.write(content);
-        await sink?.end();
-      },
-      restore: async () => async () => undefined, // a stream has no value to go back to
-    };
-  }
-  // Handlers of one definition take the type that the codec has just checked against that same definition.
-  const value = (await mergeInstances(path, handler, content, mode)) as never;
-  return {
-    id,
-    check: () => handler.check?.(value),
-    apply: async () => handler.write?.(value),
-    restore: restoring(handler),
-  };
-}
-
-/** Partial writes and writes to one Resource Instance keep the other Resource Instances. */
-async function mergeInstances(
-  path: Path,
-  handler: AnyResourceHandler,
-  content: ResourceContent,
-  mode: "replace" | "partial",
-): Promise<ResourceContent> {
-  const resourceInstanceId = path[3];
-  if (!isResourceInstances(content) || (mode === "replace" && resourceInstanceId === undefined))
-    return content;
-  const present = await handler.read?.();
-  const instances = new Map(present !== undefined && isResourceInstances(present) ? present : []);
-  if (resourceInstanceId !== undefined && !instances.has(resourceInstanceId)) {
-    throw new RequestError("4.04", `${formatPath(path)} does not exist`);
-  }
-  for (const [id, value] of content) instances.set(id, value);
-  return instances;
-}
-
-const restoring = (handler: AnyResourceHandler) => async () => {
-  const before = await handler.read?.();
-  return async () => {
-    const now = await handler.read?.();
-    if (before === undefined || equalContent(before, now)) return;
-    await handler.write?.(before as never); // the handler's own value goes back to it
-  };
-};
-
-/** Applies all, or takes back what was applied. */
-async function applyAll(writes: readonly PlannedWrite[]): Promise<AfterResponse | undefined> {
-  const undo: (() => Promise<void>)[] = [];
-  const afters: AfterResponse[] = [];
-  try {
-    for (const write of writes) {
-      if (writes.length > 1) undo.push(await write.restore());
-      const after = await write.apply();
-      if (after) afters.push(after);
-    }
-  } catch (error) {
-    for (const restore of undo.reverse()) await restore();
-    throw error;
-  }
-  return afters.length === 0 ? undefined : () => afters.forEach((after) => void after());
-}
 
 function onlyInstance(
   content: ResourceContent,
@@ -384,6 +342,9 @@ function idOfResource(definition: ObjectDefinition, name: string): number {
   if (resource === undefined) throw new Error(`${definition.name} has no Resource "${name}"`);
   return resource.id;
 }
+
+const notChangeable = ({ id }: ObjectDefinition, what: string) =>
+  new RequestError("4.05", `instances of Object ${id} cannot be ${what}`);
 
 function lowestFreeId(instances: ReadonlyMap<number, unknown>): number {
   for (let id = 0; id < MAX_ID; id++) if (!instances.has(id)) return id;
