@@ -103,7 +103,7 @@ const withOptions = (yargs: Argv<object>) =>
     })
     .example("$0 simulate", "Six devices take new firmware")
     .example("$0 simulate --fail 2=corrupt-image --fail 5=old-image", "Two of them fail, and say why")
-    .example("$0 simulate --wait", "Devices to play with; then: $0 jobs devices")
+    .example("$0 simulate --wait", "Devices to play with; then: lwm2m-agent jobs devices")
     .example(
       "$0 simulate --devices 3 --server coap://localhost:5683",
       "Devices for a server of yours, such as Leshan",
