@@ -260,7 +260,7 @@ const stopped = (signal: AbortSignal) =>
 
 function wholeNumber(flag: string, value: number, minimum: number, maximum: number): number {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {
-    throw new ConfigError(`${flag} takes a whole number from ${minimum} to ${maximum}, not ${value}`);
+    throw new ConfigError(`${flag} takes a whole number from ${minimum} to ${maximum}`);
   }
   return value;
 }

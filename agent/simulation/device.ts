@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   createSimulatedBoard,
@@ -8,7 +8,7 @@ import {
 import { type Agent, type AgentStatus, createAgent } from "../main.js";
 import type { Plugin } from "../plugin.js";
 import { type Clock, type Downloader, type Log, millis, type Random, type Timer } from "../ports.js";
-import { type Fault, faultyUri } from "./faults.js";
+import { type Fault, faultyUri, isBoardFault } from "./faults.js";
 
 export interface SimulatedDeviceOptions {
   readonly endpointName: string;
@@ -44,27 +44,20 @@ export class SimulatedDevice {
   /** Starts and stops of the agent, one after the other. */
   #lastTurn: Promise<void> = Promise.resolve();
 
-  private constructor(options: SimulatedDeviceOptions, board: SimulatedBoard) {
+  constructor(options: SimulatedDeviceOptions) {
+    const { endpointName, directory, firmwareVersion, fault, clock, random } = options;
     this.#options = options;
-    this.#board = board;
-    this.endpointName = options.endpointName;
-  }
-
-  static async create(options: SimulatedDeviceOptions): Promise<SimulatedDevice> {
-    const { directory, firmwareVersion, fault, clock, random } = options;
-    await mkdir(directory, { recursive: true });
-    const board: SimulatedBoard = await createSimulatedBoard({
+    this.endpointName = endpointName;
+    this.#board = createSimulatedBoard({
       directory: join(directory, "board"),
       firmwareVersion,
-      serialNumber: options.endpointName,
+      serialNumber: endpointName,
       clock,
       random,
       applyDuration,
-      ...(fault === "install-failure" || fault === "old-image" ? { fault } : {}),
-      onRestart: (cause) => device.#restart(cause),
+      ...(isBoardFault(fault) && { fault }),
+      onRestart: (cause) => this.#restart(cause),
     });
-    const device = new SimulatedDevice(options, board);
-    return device; // its board was told of it before it was there
   }
 
   start(): Promise<void> {

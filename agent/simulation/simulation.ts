@@ -3,7 +3,7 @@
  * another LwM2M server is to be used, a management server, the job service, and the control interface that
  * `lwm2m-agent jobs` talks to.
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createControlServer } from "../../jobs/control.js";
@@ -11,6 +11,7 @@ import { createJobService, type JobService } from "../../jobs/job-service.js";
 import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
 import { createSystemClock } from "../../platform/clock.js";
+import { prepareDirectory } from "../../platform/files/durable.js";
 import { systemRandom } from "../../platform/random.js";
 import type { Plugin } from "../plugin.js";
 import { type Log, TransportError } from "../ports.js";
@@ -59,7 +60,7 @@ const firmwareVersions = ["1.0", "2.0"] as const;
 export async function startDevices(options: SimulationOptions, serverUri: string): Promise<Simulation> {
   const { stateDirectory, log, plugins, faults } = options;
   const directory = stateDirectory ?? (await mkdtemp(join(tmpdir(), "lwm2m-agent-simulation-")));
-  await mkdir(directory, { recursive: true });
+  await prepareDirectory(directory);
   const clock = createSystemClock();
   const devices: SimulatedDevice[] = [];
   const close = async () => {
@@ -70,7 +71,7 @@ export async function startDevices(options: SimulationOptions, serverUri: string
     for (let number = 1; number <= options.devices; number++) {
       const endpointName = deviceName(number);
       devices.push(
-        await SimulatedDevice.create({
+        new SimulatedDevice({
           endpointName,
           serverUri,
           firmwareVersion: firmwareVersions[(number - 1) % firmwareVersions.length] ?? "1.0",
