@@ -23,11 +23,11 @@ export function renderResults(parent: JobRecord, children: readonly JobRecord[])
   return [...renderTable(["DEVICE", "STATUS", "MESSAGE"], rows), parent.statusMessage ?? ""];
 }
 
-/** All jobs, each device's part on a line of its own and the whole below them. */
+/** All jobs, each device's part on a line of its own and the whole, which has no parent, below them. */
 export const renderJobs = (jobs: readonly JobRecord[]): string[] =>
   renderTable(
-    ["JOB", "DEVICE", "STATUS", "MESSAGE"],
-    jobs.map((job) => [job.jobId, job.deviceId ?? "", job.status, describe(job)]),
+    ["JOB", "PARENT", "DEVICE", "STATUS", "MESSAGE"],
+    jobs.map((job) => [job.jobId, job.parentJobId ?? "", job.deviceId ?? "", job.status, describe(job)]),
   );
 
 function describe({ result, error, failureReason, statusMessage }: JobRecord): string {

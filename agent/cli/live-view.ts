@@ -94,7 +94,7 @@ export function createLineView(screen: Screen, now: () => Date): LiveView {
 }
 
 /** `running: Downloading`, or `failed: Update Result 5 …`. */
-export function describeJob({ status, statusMessage, failureReason }: JobRecord): string {
+function describeJob({ status, statusMessage, failureReason }: JobRecord): string {
   const detail = failureReason ?? statusMessage;
   return detail === undefined || detail === "" ? status : `${status}: ${detail}`;
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Argv, CommandModule } from "yargs";
+import { renderJobs } from "../../jobs/cli-view.js";
 import { defaultControlSocket } from "../../jobs/control.js";
 import type { JobRecord } from "../../jobs/job.js";
 import { createLog, type LogLevel, logLevels } from "../../platform/log.js";
@@ -14,9 +15,8 @@ import {
   startDevices,
   startManagedSimulation,
 } from "../simulation/simulation.js";
-import { renderColumns } from "../simulation/view.js";
 import { exitCodes } from "./failure.js";
-import { createLineView, createTableView, describeJob } from "./live-view.js";
+import { createLineView, createTableView } from "./live-view.js";
 
 interface SimulateArguments {
   devices: number;
@@ -224,7 +224,7 @@ async function updateAll(
     await view.close();
   }
   const after = await Promise.all(devices.map((device) => device.firmwareVersion()));
-  print(["", ...history(await jobs.getJobs())]);
+  print(["", ...renderJobs(await jobs.getJobs())]);
   print([
     "",
     ...devices.map(
@@ -235,18 +235,6 @@ async function updateAll(
     ? exitCodes.success
     : exitCodes.failure;
 }
-
-/** Children first, their parent last, as the job service keeps them. */
-const history = (records: readonly JobRecord[]): string[] =>
-  renderColumns(
-    ["JOB", "PARENT", "DEVICE", "STATUS"],
-    records.map((record) => [
-      record.jobId,
-      record.parentJobId ?? "",
-      record.deviceId ?? "",
-      describeJob(record),
-    ]),
-  );
 
 const print = (lines: readonly string[]) => process.stdout.write(`${lines.join("\n")}\n`);
 

@@ -39,18 +39,6 @@ export function progressBar(progress: number | undefined): string {
   return `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${percent}`;
 }
 
-/** Rows of equal columns under a header; the last column is not padded. */
-export function renderColumns(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)),
-  );
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => (column === header.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join("  ");
-  return [line(header), ...rows.map(line)];
-}
-
 const shorten = (text: string, width: number) =>
   text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 

@@ -113,9 +113,9 @@ describe("a job", () => {
     expect(out).toEqual(["factory-reset-1"]);
     expect(exitCode).toBe(0);
     expect((await run("list")).out).toEqual([
-      "JOB                DEVICE  STATUS   MESSAGE",
-      "factory-reset-1.1  d3      running  ",
-      "factory-reset-1            running  Devices: 1; Succeeded: 0; Failed: 0;",
+      "JOB                PARENT           DEVICE  STATUS   MESSAGE",
+      "factory-reset-1.1  factory-reset-1  d3      running  ",
+      "factory-reset-1                             running  Devices: 1; Succeeded: 0; Failed: 0;",
     ]);
   });
 
