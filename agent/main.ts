@@ -27,6 +27,22 @@ import type { Plugin } from "./plugin.js";
 import { PluginHost } from "./plugin-host.js";
 import { type Board, type Downloader, type Log, type PackageStorage, seconds } from "./ports.js";
 
+// What whoever calls `createAgent` implements or gets to see.
+export { ConfigError } from "./model/errors.js";
+export {
+  type Board,
+  type BoardDescription,
+  BusyError,
+  type Downloader,
+  type ImageFile,
+  type Log,
+  PackageError,
+  type PackageFailure,
+  type PackageInfo,
+  TransportError,
+  type UpdateAttempt,
+} from "./ports.js";
+
 /** A Server as the operator describes it: its address, and where its account in the Server object starts from. */
 export interface AgentServer extends ServerAccount {
   /** `coap://host[:port]` */
