@@ -18,7 +18,7 @@ import type {
 } from "../coap/exchange-types.js";
 import type { Client } from "../lwm2m/client.js";
 import type { Observer } from "../lwm2m/observations.js";
-import type { Origin } from "../lwm2m/operations.js";
+import type { Operation, Origin } from "../lwm2m/operations.js";
 import type { ServerConnection } from "../lwm2m/server-connection.js";
 import type { ValueSink } from "../model/definition.js";
 import { RequestError, responseCodeOf } from "../model/errors.js";
@@ -59,7 +59,7 @@ export class CoapBinding {
   readonly #servers = new Map<string, Origin>();
   /** Opened when a Server of that family is first spoken to. */
   readonly #sockets = new Map<AddressFamily, Promise<DatagramSocket>>();
-  readonly #open = new Map<AddressFamily, DatagramSocket>();
+  readonly #openSockets = new Map<AddressFamily, DatagramSocket>();
   #closed = false;
 
   constructor(options: CoapBindingOptions) {
@@ -69,7 +69,7 @@ export class CoapBinding {
       clock,
       random,
       log,
-      send: (datagram, to) => this.#open.get(familyOf(to))?.send(datagram, to),
+      send: (datagram, to) => this.#openSockets.get(familyOf(to))?.send(datagram, to),
       handler: this.#handler(),
       ...(transmission && { transmission }),
       ...(limits && { limits }),
@@ -114,7 +114,7 @@ export class CoapBinding {
       });
     this.#sockets.set(family, opening);
     try {
-      this.#open.set(family, await opening);
+      this.#openSockets.set(family, await opening);
     } catch (error) {
       this.#sockets.delete(family);
       throw error;
@@ -127,44 +127,48 @@ export class CoapBinding {
         const origin = this.#servers.get(peer.key);
         return origin !== undefined && this.#options.client.isRegistered(origin.shortServerId);
       },
-      handle: async (request) => {
-        try {
-          return await this.#serve(request);
-        } catch (error) {
-          return this.#refusal(request, error);
-        }
-      },
-      open: async (head) => {
-        try {
-          return await this.#receive(head);
-        } catch (error) {
-          return this.#refusal(head, error);
-        }
-      },
+      handle: (request) => this.#serve(request),
+      open: (head) => this.#open(head),
       relationEnded: (relation) => this.#options.client.endObservation(relation.key),
     };
   }
 
   async #serve(request: IncomingRequest): Promise<Response> {
-    const { client } = this.#options;
-    const origin = this.#originOf(request.peer);
-    const operation = operationOf(request);
-    if (operation.kind !== "read" || request.observe?.kind !== "register") {
-      return responseOf(await client.perform(origin, operation));
+    try {
+      const origin = this.#originOf(request.peer);
+      const operation = operationOf(request);
+      if (operation.kind === "read" && request.observe?.kind === "register") {
+        return await this.#observe(origin, operation, request, request.observe.relation);
+      }
+      return responseOf(await this.#options.client.perform(origin, operation));
+    } catch (error) {
+      return this.#refusal(request, error);
     }
-    if (request.query.length > 0) {
+  }
+
+  async #observe(
+    origin: Origin,
+    { path, accept }: Operation & { kind: "read" },
+    { query }: IncomingRequest,
+    relation: Relation,
+  ): Promise<Response> {
+    if (query.length > 0) {
       // Attributes in an Observe came with 1.2; one that is ignored would be worse than one that is refused.
       throw new RequestError("4.00", "attributes in an Observe are not supported");
     }
-    const observer = observerOf(request.observe.relation, this.#options.log);
-    const first = await client.observe(origin, operation.path, operation.accept, observer);
+    const { client, log } = this.#options;
+    const first = await client.observe(origin, path, accept, observerOf(relation, log));
     return { ...responseOf(first), observe: true };
   }
 
   /** A body that comes in blocks: streamed when the Resource takes it so, else collected and served as a whole. */
-  async #receive(head: IncomingHead): Promise<BodySink | undefined> {
-    const sink = await this.#options.client.receive(operationOf(head), head.size);
-    return sink && this.#bodySink(head, sink);
+  async #open(head: IncomingHead): Promise<BodySink | Response | undefined> {
+    try {
+      const sink = await this.#options.client.receive(operationOf(head), head.size);
+      return sink && this.#bodySink(head, sink);
+    } catch (error) {
+      return this.#refusal(head, error);
+    }
   }
 
   #bodySink(head: IncomingHead, sink: ValueSink): BodySink {

@@ -1,5 +1,6 @@
 import { contentFormats } from "../codec/content-format.js";
 import { formatLinks, type Link } from "../codec/link-format.js";
+import { RequestError } from "../model/errors.js";
 import { formatPath, type InstancePath, type Path, type ResourcePath } from "../model/path.js";
 import { isResourceInstances } from "../model/value.js";
 import { type AttributeStore, attributeEntries } from "./attributes.js";
@@ -21,6 +22,7 @@ export async function discover(
       ? attributeEntries(attributes.effective(origin.shortServerId, node))
       : attributeEntries(attributes.at(origin.shortServerId, node)),
   );
+  if (links.length === 0) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
   return {
     code: "2.05",
     contentFormat: contentFormats.linkFormat,

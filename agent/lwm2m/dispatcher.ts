@@ -1,5 +1,5 @@
 /**
- * Serves the operations of Servers: checks in the order of the specification, decodes, asks the Objects, encodes. Knows
+ * Serves the operations of Servers: checks them (`checks.ts`), decodes, asks the Objects, encodes. Knows
  * no transport: CoAP and MQTT bring the same operations.
  */
 import { contentFormats } from "../codec/content-format.js";
@@ -7,8 +7,9 @@ import { parseExecuteArguments } from "../codec/execute-arguments.js";
 import { payloadCodec } from "../codec/payload.js";
 import { type ObjectDefinition, resourceById, type ValueSink } from "../model/definition.js";
 import { DecodeError, RequestError } from "../model/errors.js";
-import { formatPath, type ObjectPath, type Path, type ResourcePath } from "../model/path.js";
+import type { ObjectPath, Path, ResourcePath } from "../model/path.js";
 import { type AttributeStore, parseAttributes } from "./attributes.js";
+import { checkOperation } from "./checks.js";
 import { discover } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
 import type { Operation, Origin, Reply } from "./operations.js";
@@ -33,42 +34,35 @@ export class Dispatcher {
 
   /** @throws RequestError, DecodeError, or what a handler throws: `responseCodeOf` says what the Server sees */
   async perform(origin: Origin, operation: Operation): Promise<Reply> {
-    this.check(operation);
+    checkOperation(this.#tree, operation);
     switch (operation.kind) {
       case "read":
-        return this.#read(operation.path, operation.accept);
+        return await this.#read(operation.path, operation.accept);
       case "discover":
-        return discover(this.#tree, this.#attributes, origin, operation.path);
+        return await discover(this.#tree, this.#attributes, origin, operation.path);
       case "write":
-        return this.#write(operation);
+        return await this.#write(operation);
       case "writeAttributes":
-        this.#attributes.change(origin.shortServerId, operation.path, parseAttributes(operation.attributes));
-        this.#attributesChanged();
-        return { code: "2.04" };
+        return await this.#writeAttributes(origin, operation);
       case "execute":
-        return this.#execute(operation);
+        return await this.#execute(operation);
       case "create":
-        return this.#create(operation);
+        return await this.#create(operation);
       case "delete":
-        return this.#delete(operation.path);
+        return await this.#delete(operation.path);
     }
   }
 
-  /** The checks that need no payload, in their order; the first that fails decides the code. */
-  check(operation: Operation): void {
-    for (const check of checks) check(this.#tree, operation);
-  }
-
   /**
-   * A Write of a large Opaque value begins, payload to follow piece by piece.
-   * @returns undefined when the value is to be collected and performed as a whole
+   * The payload of an operation begins to arrive, piece by piece.
+   * @returns where a large Opaque value goes; undefined when the payload is to be collected and performed as a whole
+   * @throws RequestError when the operation would be refused whatever its payload
    */
   async receive(operation: Operation, size: number | undefined): Promise<ValueSink | undefined> {
+    checkOperation(this.#tree, operation);
     if (operation.kind !== "write" || operation.contentFormat !== contentFormats.opaque) return undefined;
     const { path } = operation;
-    if (path.length !== 3) return undefined;
-    this.check(operation);
-    return this.#tree.receiver(path)?.(size);
+    return path.length === 3 ? this.#tree.receiver(path)?.(size) : undefined;
   }
 
   async #read(path: Path, accept: number | undefined): Promise<Reply> {
@@ -84,6 +78,17 @@ export class Dispatcher {
     const content = decodePayload(this.#definition(path), path, contentFormat, payload);
     const after = await this.#tree.write(path, content.get(path[1] ?? 0) ?? new Map(), mode);
     return { code: "2.04", ...(after && { after }) };
+  }
+
+  async #writeAttributes(
+    { shortServerId }: Origin,
+    { path, attributes }: Operation & { kind: "writeAttributes" },
+  ): Promise<Reply> {
+    const changes = parseAttributes(attributes);
+    if (path.length > 2) await this.#tree.read(path); // what holds no value has nothing to attach to
+    this.#attributes.change(shortServerId, path, changes);
+    this.#attributesChanged();
+    return { code: "2.04" };
   }
 
   async #execute({ path, contentFormat, payload }: Operation & { kind: "execute" }): Promise<Reply> {
@@ -116,74 +121,6 @@ export class Dispatcher {
     return definition;
   }
 }
-
-// ---- The order of checks, LwM2M Core 1.2 §6.3 and appendix E ---------------------------------------------------
-
-type Check = (tree: ObjectTree, operation: Operation) => void;
-
-/** Object 0 (Security), 21 (OSCORE) and 23 (COSE) belong to the Bootstrap-Server alone. */
-const bootstrapOnly = new Set([0, 21, 23]);
-
-/** How many identifiers the path of each operation may have. */
-const levels: Readonly<Record<Operation["kind"], readonly number[]>> = {
-  read: [1, 2, 3, 4],
-  discover: [1, 2, 3],
-  write: [2, 3, 4],
-  writeAttributes: [1, 2, 3, 4],
-  execute: [3],
-  create: [1],
-  delete: [2],
-};
-
-const checks: readonly Check[] = [
-  function objectIsKnown(tree, { path }) {
-    if (tree.definition(path[0]) === undefined)
-      throw new RequestError("4.04", `Object ${path[0]} does not exist`);
-  },
-  function objectIsForServers(_tree, { path }) {
-    if (bootstrapOnly.has(path[0]))
-      throw new RequestError("4.01", `Object ${path[0]} is the Bootstrap-Server's`);
-  },
-  function levelIsAllowed(_tree, { kind, path }) {
-    if (!levels[kind].includes(path.length))
-      throw new RequestError("4.05", `${kind} does not go with ${formatPath(path)}`);
-  },
-  function instanceExists(tree, { path: [objectId, objectInstanceId] }) {
-    if (objectInstanceId !== undefined && !tree.hasInstance(objectId, objectInstanceId)) {
-      throw new RequestError("4.04", `${formatPath([objectId, objectInstanceId])} does not exist`);
-    }
-  },
-  function resourceExists(tree, { path }) {
-    const [objectId, objectInstanceId, resourceId] = path;
-    if (objectInstanceId === undefined || resourceId === undefined) return;
-    if (tree.resource(objectId, objectInstanceId, resourceId) === undefined) {
-      throw new RequestError("4.04", `${formatPath(path)} does not exist`);
-    }
-  },
-  function operationIsSupported(tree, operation) {
-    const { kind, path } = operation;
-    const [objectId, objectInstanceId, resourceId, resourceInstanceId] = path;
-    if (kind === "create" && !tree.canCreate(objectId)) throw notAllowed(operation);
-    if (kind === "delete" && !tree.canDelete(objectId)) throw notAllowed(operation);
-    if (objectInstanceId === undefined || resourceId === undefined) return;
-    const resource = tree.resource(objectId, objectInstanceId, resourceId)?.definition;
-    if (resource === undefined) return;
-    if (resourceInstanceId !== undefined && !resource.multiple) throw notAllowed(operation);
-    if (kind === "read" && !resource.operations.includes("R")) throw notAllowed(operation);
-    if (kind === "write" && !resource.operations.includes("W")) throw notAllowed(operation);
-    if (kind === "execute" && resource.operations !== "E") throw notAllowed(operation);
-    if (kind === "writeAttributes" && !resource.operations.includes("R")) {
-      throw new RequestError("4.00", `${formatPath(path)} is not readable and takes no attributes`);
-    }
-    // A Partial Write of a Resource is defined for those with Resource Instances, Core §6.3.3.
-    if (kind === "write" && operation.mode === "partial" && path.length === 3 && !resource.multiple) {
-      throw notAllowed(operation);
-    }
-  },
-];
-
-const notAllowed = ({ kind, path }: Operation) =>
-  new RequestError("4.05", `${formatPath(path)} does not support ${kind}`);
 
 // ---- Formats ---------------------------------------------------------------------------------------------------
 

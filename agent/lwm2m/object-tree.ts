@@ -150,9 +150,9 @@ export class ObjectTree {
     if (objectInstanceId !== undefined && resourceId !== undefined) {
       const content = await this.resource(objectId, objectInstanceId, resourceId)?.handler.read?.();
       if (content === undefined) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
-      return new Map([
-        [objectInstanceId, new Map([[resourceId, onlyInstance(content, resourceInstanceId, path)]])],
-      ]);
+      const value = onlyInstance(content, resourceInstanceId, path);
+      const resources = new Map<number, ResourceContent>().set(resourceId, value);
+      return new Map<number, InstanceContent>().set(objectInstanceId, resources);
     }
     const instanceIds = objectInstanceId === undefined ? this.instanceIds(objectId) : [objectInstanceId];
     const instances = new Map<number, InstanceContent>();

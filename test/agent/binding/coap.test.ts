@@ -34,6 +34,7 @@ const Thermostat = defineObject({
     units: { id: 5701, operations: "R", type: "string" },
     boost: { id: 5850, operations: "E" },
     labels: { id: 5750, operations: "RW", type: "string", multiple: true },
+    comment: { id: 5751, operations: "R", type: "string" },
     firmware: { id: 1, operations: "W", type: "opaque" },
   },
 });
@@ -75,6 +76,7 @@ function createObjects() {
           write: (value) => void (state.setPoint = value),
         },
         units: { read: () => "Cel" },
+        comment: { read: () => undefined },
         boost: {
           execute: (args) => {
             if (args.get(0) === "fail") throw new Error("no power");
@@ -237,6 +239,11 @@ describe("operations", () => {
     ["creating without a Content-Format", "POST", "/40000", undefined, "x", "4.00"],
     ["deleting where nobody may", "DELETE", "/3308/0", undefined, "", "4.05"],
     ["deleting a Resource", "DELETE", "/40000/0/0", undefined, "", "4.05"],
+    ["a partial write of a Resource Instance", "POST", "/3308/0/5750/0", 112, "\x80", "4.05"],
+    ["a value in no format at all", "PUT", "/3308/0/5900", undefined, "19", "4.00"],
+    ["discovering an Object that does not exist", "GET", "/9", linkFormat, "", "4.04"],
+    ["discovering a Resource without a value", "GET", "/3308/0/5751", linkFormat, "", "4.04"],
+    ["discovering a Resource Instance", "GET", "/3308/0/5750/0", linkFormat, "", "4.05"],
     ["an attribute on an executable Resource", "PUT", "/3308/0/5850", undefined, "", "4.00"],
     ["a method that LwM2M 1.0 does not have", "PATCH", "/3308/0", senmlJson, "[]", "4.05"],
   ])("%s: %s %s is refused", async (_name, method, uri, format, payload, code) => {
@@ -245,6 +252,34 @@ describe("operations", () => {
       ? await get(uri.replace("?", ""), format)
       : await send(method, uri, format, payload);
     expect(answer.code).toBe(code);
+  });
+
+  test.each([
+    { uri: "/3308/0/5751", query: ["pmin=1"], code: "4.04" },
+    { uri: "/3308/0/5750/9", query: ["pmin=1"], code: "4.04" },
+    { uri: "/3308/0/5750/0", query: ["pmin=1"], code: "2.04" },
+    { uri: "/3308/0/5850", query: ["pmin=1"], code: "4.00" },
+    { uri: "/3308/0/5900", query: ["pmin=1", "pmin=2"], code: "4.00" },
+    { uri: "/3308/0/5900", query: ["pmin=-1"], code: "4.00" },
+    { uri: "/3308/0/5900", query: ["dim=1"], code: "4.00" },
+    { uri: "/3308/0/5900", query: ["pmin=10", "pmax=5"], code: "2.04" },
+  ])("Write-Attributes $query on $uri is $code", async ({ uri, query, code }) => {
+    const answer = await world.ask({ method: "PUT", path: path(uri), query });
+    expect(answer.code).toBe(code);
+    const attributes = text((await get("/3308", linkFormat)).payload);
+    expect(attributes.includes("pmin")).toBe(code === "2.04" && !uri.endsWith("/5750/0"));
+  });
+
+  test("a large body is refused at its first block when nothing could come of it", async () => {
+    const first = world.sent.length;
+    const answer = await world.ask({
+      method: "PUT",
+      path: path("/3308/0/5701"),
+      contentFormat: 0,
+      payload: new Uint8Array(5000),
+    });
+    expect(answer.code).toBe("4.05");
+    expect(world.sent).toHaveLength(first + 1);
   });
 
   test("a request from an address that is no Server of ours gets no answer at all", async () => {
