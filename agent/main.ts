@@ -90,7 +90,7 @@ export interface Agent {
    * @throws ConfigError when the options cannot be used
    */
   start(): Promise<void>;
-  /** De-registers and ends. */
+  /** De-registers and ends; a Server that is gone delays it by some seconds. Calling it again is harmless. */
   stop(): Promise<void>;
   /** Ends without a word, as a board that restarts does: the Servers keep the registration. */
   abandon(): Promise<void>;
@@ -102,7 +102,7 @@ const defaultMaximumPackageSize = 1024 ** 3;
 /** @throws ConfigError when the options cannot be used */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { endpointName, board, log, servers, plugins = [] } = options;
-  if (endpointName === "") throw new ConfigError("the endpoint name is empty: give the device a name");
+  checkEndpointName(endpointName);
   const uris = new Map(servers.map(({ uri, shortServerId }) => [shortServerId, parseServerUri(uri)]));
   const clock = createSystemClock();
   const store = createFileStore(options.stateDirectory);
@@ -189,27 +189,37 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   });
 
-  const end = async () => {
-    await binding.close();
-    await tree.close();
-    await pluginHost.stop();
+  const begin = async () => {
+    await pluginHost.start();
+    await tree.start();
+    for (const [shortServerId, uri] of uris) {
+      client.connect(shortServerId, binding.connection(shortServerId, uri));
+    }
+  };
+  let beginning: Promise<void> | undefined;
+  let ending: Promise<void> | undefined;
+  /** Once, by whoever calls first, and never amid the beginning. */
+  const end = (leave: () => void | Promise<void>): Promise<void> => {
+    ending ??= (async () => {
+      await beginning?.catch(() => undefined); // whoever called `start` hears of it
+      await leave();
+      await binding.close();
+      await tree.close().finally(() => pluginHost.stop());
+    })();
+    return ending;
   };
   return {
     async start() {
-      await pluginHost.start();
-      await tree.start();
-      for (const [shortServerId, uri] of uris) {
-        client.connect(shortServerId, binding.connection(shortServerId, uri));
+      beginning = begin();
+      try {
+        await beginning;
+      } catch (error) {
+        await end(() => client.abandon()).catch((reason: unknown) => log.error("not ended", { reason }));
+        throw error;
       }
     },
-    async stop() {
-      await client.stop();
-      await end();
-    },
-    async abandon() {
-      client.abandon();
-      await end();
-    },
+    stop: () => end(() => client.stop()),
+    abandon: () => end(() => client.abandon()),
     status: () => ({
       endpointName,
       registrations: servers.map(({ shortServerId, uri }) => ({
@@ -225,6 +235,18 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       },
     }),
   };
+}
+
+/** RFC 7252 §5.10: an option of a query has at most 255 bytes, and `ep=` are three of them. */
+const MAX_ENDPOINT_NAME_BYTES = 252;
+
+function checkEndpointName(endpointName: string): void {
+  if (endpointName === "") throw new ConfigError("the endpoint name is empty: give the device a name");
+  if (Buffer.byteLength(endpointName) > MAX_ENDPOINT_NAME_BYTES) {
+    throw new ConfigError(
+      `the endpoint name has more than ${MAX_ENDPOINT_NAME_BYTES} bytes: give a shorter one`,
+    );
+  }
 }
 
 function httpDownloader(

@@ -20,6 +20,7 @@ interface Hosted {
 
 export class PluginHost {
   readonly #hosted: readonly Hosted[];
+  readonly #started: Hosted[] = [];
   /** The first Register lists all Objects: later than `start` none can be added. */
   #starting = false;
 
@@ -43,13 +44,19 @@ export class PluginHost {
 
   async start(): Promise<void> {
     this.#starting = true;
-    for (const { plugin, agent } of this.#hosted) await plugin.start?.(agent);
-    this.#starting = false;
+    try {
+      for (const hosted of this.#hosted) {
+        await hosted.plugin.start?.(hosted.agent);
+        this.#started.push(hosted);
+      }
+    } finally {
+      this.#starting = false;
+    }
   }
 
-  /** Stops all, the last started first; one that fails does not keep the others running. */
+  /** Stops those that started, the last one first; one that fails does not keep the others running. */
   async stop(): Promise<void> {
-    for (const { plugin, agent } of [...this.#hosted].reverse()) {
+    for (const { plugin, agent } of this.#started.splice(0).reverse()) {
       try {
         await plugin.stop?.();
       } catch (error) {
