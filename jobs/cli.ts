@@ -48,7 +48,10 @@ export function createJobsCommand(io: JobsCommandIo): CommandModule {
     builder: (yargs) => {
       for (const command of createCommands(io)) command(yargs);
       return withConnection(yargs, io)
-        .demandCommand(1, "Which job? See the commands above.")
+        .demandCommand(
+          1,
+          "Say what to do: firmware-update, reboot, factory-reset, configure, read, write, list, devices or cancel.",
+        )
         .example("$0 jobs read FirmwareVersion", "ask every device for its version")
         .epilogue(
           "Start a simulation with `lwm2m-agent simulate --wait` first. The exit code is 0 when every device\n" +

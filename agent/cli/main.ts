@@ -12,8 +12,25 @@ const { version } = JSON.parse(readFileSync(new URL("../../../package.json", imp
   version: string;
 };
 
+const arguments_ = hideBin(process.argv);
+
+/** What to ask for help, as far as the words name a command. */
+const commandOf = (words: readonly string[]): string => {
+  const isCommand = words[0] === "simulate" || words[0] === "jobs";
+  return [
+    "lwm2m-agent",
+    ...(isCommand ? words.slice(0, 2).filter((word) => /^[a-z][a-z-]*$/.test(word)) : []),
+  ].join(" ");
+};
+
+/** yargs counts words and breaks lines; a person wants one sentence. */
+const sentenceOf = (message: string): string =>
+  message.startsWith("Not enough non-option arguments")
+    ? "An argument is missing."
+    : message.replace(/\s*\n\s*/g, " ");
+
 keepHeapSmall();
-await yargs(hideBin(process.argv))
+await yargs(arguments_)
   .scriptName("lwm2m-agent")
   .usage("$0 <command>\n\nLwM2M device agent: firmware updates and device management for embedded Linux.")
   .command(simulateCommand)
@@ -29,7 +46,7 @@ await yargs(hideBin(process.argv))
     // yargs gives either its own message, about the command line, or what a command threw.
     process.stderr.write(
       error === undefined || error === null
-        ? `lwm2m-agent: ${message}\nTry: lwm2m-agent --help\n`
+        ? `lwm2m-agent: ${sentenceOf(message)}\nTry: ${commandOf(arguments_)} --help\n`
         : `lwm2m-agent: ${describeFailure(error)}\n`,
     );
     process.exit(exitCodes.usage);

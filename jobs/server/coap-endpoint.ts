@@ -75,7 +75,8 @@ async function bind(host: string, port: number): Promise<Socket> {
     return socket;
   } catch (cause) {
     socket.close();
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
+    const reason = isTaken ? "it is in use; choose another one" : String(cause);
     throw new TransportError(`cannot listen for devices on ${host} port ${port}: ${reason}`, { cause });
   }
 }
