@@ -1,18 +1,10 @@
 /** What a Server reads after it wrote each kind of Package URI: a whole agent, real CoAP, real HTTP. */
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Agent, createAgent } from "../../agent/main.js";
-import { DeviceResponseError, resourceContent, resourceIn } from "../../jobs/device-gateway.js";
-import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
-import { createSimulatedBoard } from "../../platform/boards/simulated.js";
+import { DeviceResponseError } from "../../jobs/device-gateway.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
-import { createSystemClock } from "../../platform/clock.js";
-import { systemRandom } from "../../platform/random.js";
-import { createRecordingLog } from "../simulated/log.js";
+import { type ManagedAgent, startManagedAgent } from "./managed-agent.js";
 
 const packageUri = [5, 0, 1] as const;
 const state = [5, 0, 3] as const;
@@ -45,14 +37,11 @@ const routes: Record<string, (response: ServerResponse) => void> = {
   },
 };
 
-let directory: string;
 let http: Server;
 let origin: string;
-let server: ManagementServer;
-let agent: Agent;
+let managed: ManagedAgent;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-uri-"));
   http = createServer((request, response) => {
     const route = routes[request.url ?? ""];
     if (route) route(response);
@@ -60,48 +49,21 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const clock = createSystemClock();
-  const log = createRecordingLog();
-  server = await createManagementServer({ clock, random: systemRandom, log, port: 0 });
-  const board = createSimulatedBoard({
-    directory: join(directory, "board"),
-    firmwareVersion: "1.0",
-    clock,
-    random: systemRandom,
-    onRestart: () => undefined,
-  });
-  await board.boot();
-  agent = await createAgent({
-    endpointName: "board",
-    servers: [{ uri: server.uri, shortServerId: 1, lifetime: 300 }],
-    board,
-    stateDirectory: join(directory, "state"),
-    cacheDirectory: join(directory, "cache"),
-    maximumPackageSize,
-    log,
-  });
-  const registered = new Promise<void>((resolve) => {
-    server.onDeviceEvent(() => resolve());
-  });
-  await agent.start();
-  await registered;
+  managed = await startManagedAgent({ maximumPackageSize });
 });
 
 afterAll(async () => {
-  await agent.stop();
-  await server.close();
+  await managed.close();
   http.closeAllConnections();
   await new Promise((resolve) => http.close(resolve));
-  await rm(directory, { recursive: true, force: true });
 });
 
-const write = (uri: string) => server.write("board", packageUri, resourceContent(packageUri, uri), "replace");
-const read = async (path: typeof state | typeof result) => resourceIn(await server.read("board", path), path);
+const write = (uri: string) => managed.write(packageUri, uri);
 
 /** Waits until nothing is being downloaded any more. */
 async function outcome(): Promise<{ state: unknown; result: unknown }> {
   for (;;) {
-    const now = { state: await read(state), result: await read(result) };
+    const now = { state: await managed.read(state), result: await managed.read(result) };
     if (now.state !== 1) return now;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
