@@ -77,8 +77,13 @@ export class ServerSession {
   /** De-registers if that makes sense; resolves when the Server answered, or will not in time. */
   async stop(): Promise<void> {
     this.#handle({ type: "stop" });
+    const { clock, log } = this.#options;
     await new Promise<void>((resolve) => {
-      const patience = this.#options.clock.after(deregistrationPatience, resolve);
+      const patience = clock.after(deregistrationPatience, () => {
+        this.#exchange++; // nobody waits for its end any more
+        log.warn("not deregistered", { reason: "the Server does not answer" });
+        resolve();
+      });
       void this.#deregistering.then(() => {
         patience.cancel();
         resolve();
@@ -130,12 +135,8 @@ export class ServerSession {
         }));
         return;
       case "deregister":
-        this.#exchange++;
         forgetObservations();
-        this.#deregistering = this.#settled(connection.deregister(effect.location)).then((answer) => {
-          if (answer.kind === "accepted") log.info("deregistered");
-          else log.warn("not deregistered", { reason: answer.reason });
-        });
+        this.#deregistering = this.#deregister(effect.location);
         return;
       case "wait":
         this.#timer?.cancel();
@@ -153,6 +154,15 @@ export class ServerSession {
   #updateRequest(what: PendingUpdate): UpdateRequest {
     const { lifetime, objects } = this.#options.registerRequest();
     return { ...(what.lifetime && { lifetime }), ...(what.objects && { objects }) };
+  }
+
+  async #deregister(location: readonly string[]): Promise<void> {
+    const { connection, log } = this.#options;
+    const exchange = ++this.#exchange;
+    const answer = await this.#settled(connection.deregister(location));
+    if (exchange !== this.#exchange) return;
+    if (answer.kind === "accepted") log.info("deregistered");
+    else log.warn("not deregistered", { reason: answer.reason });
   }
 
   #await(

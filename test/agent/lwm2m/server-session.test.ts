@@ -175,7 +175,7 @@ test("changes that keep coming are told in time", async () => {
 });
 
 test("a Server that is gone does not keep the client from stopping", async () => {
-  const { session, clock } = simulate([accepted, silence]);
+  const { session, clock, log } = simulate([accepted, silence]);
   session.start();
   await settle();
   let stopped = false;
@@ -185,6 +185,10 @@ test("a Server that is gone does not keep the client from stopping", async () =>
   await clock.advance(millis(1));
   expect(stopped).toBe(true);
   expect(clock.pending).toBe(0);
+  expect(log.lines.at(-1)).toMatchObject({
+    event: "not deregistered",
+    fields: { reason: "the Server does not answer" },
+  });
 });
 
 test("a De-register that fails is not reported as done", async () => {
