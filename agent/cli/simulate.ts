@@ -204,9 +204,10 @@ async function updateAll(
 ): Promise<number> {
   const { devices, jobs, packageUri } = simulation;
   const before = await Promise.all(devices.map((device) => device.firmwareVersion()));
-  // A log on the same terminal would write into the table.
+  // A log on the same terminal would write into the table, and one that is higher than the screen cannot be redrawn.
+  const fits = devices.length + 2 < process.stdout.rows;
   const view =
-    process.stdout.isTTY && args["log-level"] === undefined
+    process.stdout.isTTY && fits && args["log-level"] === undefined
       ? createTableView(process.stdout, devices, process.env["NO_COLOR"] === undefined)
       : createLineView(process.stdout, () => new Date());
   const stopListening = jobs.onChange((record) => view.jobChanged(record));
