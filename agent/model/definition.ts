@@ -51,9 +51,6 @@ export interface NamedResource extends ResourceDefinition {
   readonly name: string;
 }
 
-/** Finds the definition of an Object by its number; undefined when the client does not have it. */
-export type ObjectLookup = (objectId: number) => ObjectDefinition | undefined;
-
 // ---- The types of values and handlers, read off a definition ---------------------------------------------------
 
 type Awaitable<T> = T | Promise<T>;
