@@ -5,7 +5,14 @@ import {
   singleInstance,
 } from "../agent/model/definition.js";
 import { RequestError } from "../agent/model/errors.js";
-import type { BoardDescription, Clock, Log, Millis, Store } from "../agent/ports.js";
+import {
+  type BoardDescription,
+  type Clock,
+  type Log,
+  type Millis,
+  type Store,
+  seconds,
+} from "../agent/ports.js";
 import { PersistentRecord } from "./persistent-record.js";
 import { optional, shape, text } from "./record-format.js";
 
@@ -110,7 +117,7 @@ export interface DeviceOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: Store;
-  /** Asked at each read of one of its Resources. An empty text means that the board does not know. */
+  /** Asked when one of its Resources is read, at most once a second. An empty text means that the board does not know. */
   describe(): Awaitable<BoardDescription>;
   /** Each is called after its Execute has been answered. */
   onReboot(): Awaitable<void>;
@@ -146,8 +153,13 @@ export function createDevice(options: DeviceOptions): DeviceObject {
   const time = createSettableTime(clock);
   let live: LiveObject<typeof Device> | undefined;
 
+  const description = createDescriptionCache(options);
   const described = (name: keyof BoardDescription) => ({
-    read: async () => textOrNothing((await options.describe())[name]),
+    read: () => {
+      const known = description.recent();
+      if (known !== undefined) return textOrNothing(known[name]);
+      return description.ask().then((asked) => textOrNothing(asked[name]));
+    },
   });
   const placed = (name: keyof Place) => ({
     read: () => place.value[name] ?? options[name],
@@ -208,6 +220,23 @@ interface Place {
   readonly utcOffset?: string;
   readonly timezone?: string;
 }
+
+/** Some boards start a program or ask a bus to describe themselves: a Server that reads all it can asks them once. */
+function createDescriptionCache(options: Pick<DeviceOptions, "clock" | "describe">) {
+  const { clock } = options;
+  let known: { readonly description: BoardDescription; readonly until: number } | undefined;
+  return {
+    recent: () => (known !== undefined && clock.now() < known.until ? known.description : undefined),
+    async ask(): Promise<BoardDescription> {
+      const description = await options.describe();
+      known = { description, until: clock.now() + descriptionAge };
+      return description;
+    },
+  };
+}
+
+/** For so long a description counts as recent. */
+const descriptionAge = seconds(1);
 
 const textOrNothing = (value: string) => (value === "" ? undefined : value);
 

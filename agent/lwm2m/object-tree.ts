@@ -148,7 +148,8 @@ export class ObjectTree {
   async read(path: Path): Promise<ObjectContent> {
     const [objectId, objectInstanceId, resourceId, resourceInstanceId] = path;
     if (objectInstanceId !== undefined && resourceId !== undefined) {
-      const content = await this.resource(objectId, objectInstanceId, resourceId)?.handler.read?.();
+      const reading = this.resource(objectId, objectInstanceId, resourceId)?.handler.read?.();
+      const content = reading instanceof Promise ? await reading : reading; // most values are there: no turn is lost
       if (content === undefined) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
       const value = onlyInstance(content, resourceInstanceId, path);
       const resources = new Map<number, ResourceContent>().set(resourceId, value);

@@ -44,20 +44,28 @@ describe("the Device Object", () => {
     expect(await read("supportedBinding")).toBe("U");
   });
 
-  test("asks the board each time, for firmware may change without a restart", async () => {
+  test("asks the board once a second at most, and again then, for firmware may change without a restart", async () => {
     let version = "1.0";
-    const { read } = create({
-      describe: () => ({
-        manufacturer: "",
-        modelNumber: "",
-        serialNumber: "",
-        hardwareVersion: "",
-        firmwareVersion: version,
-      }),
+    let asked = 0;
+    const { read, clock } = create({
+      describe: () => {
+        asked++;
+        return {
+          manufacturer: "",
+          modelNumber: "",
+          serialNumber: "",
+          hardwareVersion: "",
+          firmwareVersion: version,
+        };
+      },
     });
     expect(await read("firmwareVersion")).toBe("1.0");
+    expect(await read("manufacturer")).toBeUndefined();
+    expect(asked).toBe(1);
     version = "2.0";
+    await clock.advance(seconds(1));
     expect(await read("firmwareVersion")).toBe("2.0");
+    expect(asked).toBe(2);
   });
 
   test("answers before it reboots", async () => {
