@@ -225,12 +225,21 @@ interface Place {
 function createDescriptionCache(options: Pick<DeviceOptions, "clock" | "describe">) {
   const { clock } = options;
   let known: { readonly description: BoardDescription; readonly until: number } | undefined;
-  return {
-    recent: () => (known !== undefined && clock.now() < known.until ? known.description : undefined),
-    async ask(): Promise<BoardDescription> {
+  let asking: Promise<BoardDescription> | undefined;
+  const ask = async (): Promise<BoardDescription> => {
+    try {
       const description = await options.describe();
       known = { description, until: clock.now() + descriptionAge };
       return description;
+    } finally {
+      asking = undefined;
+    }
+  };
+  return {
+    recent: () => (known !== undefined && clock.now() < known.until ? known.description : undefined),
+    ask(): Promise<BoardDescription> {
+      asking ??= ask();
+      return asking;
     },
   };
 }

@@ -16,6 +16,7 @@ import type {
   RequestHandler,
   Response,
 } from "../coap/exchange-types.js";
+import { whenReady } from "../lwm2m/awaitable.js";
 import type { Client } from "../lwm2m/client.js";
 import type { Observer } from "../lwm2m/observations.js";
 import type { Operation, Origin } from "../lwm2m/operations.js";
@@ -133,14 +134,17 @@ export class CoapBinding {
     };
   }
 
-  async #serve(request: IncomingRequest): Promise<Response> {
+  #serve(request: IncomingRequest): Response | Promise<Response> {
     try {
       const origin = this.#originOf(request.peer);
       const operation = operationOf(request);
-      if (operation.kind === "read" && request.observe?.kind === "register") {
-        return await this.#observe(origin, operation, request, request.observe.relation);
-      }
-      return responseOf(await this.#options.client.perform(origin, operation));
+      const reply =
+        operation.kind === "read" && request.observe?.kind === "register"
+          ? this.#observe(origin, operation, request, request.observe.relation)
+          : whenReady(this.#options.client.perform(origin, operation), responseOf);
+      return reply instanceof Promise
+        ? reply.catch((error: unknown) => this.#refusal(request, error))
+        : reply;
     } catch (error) {
       return this.#refusal(request, error);
     }

@@ -7,6 +7,7 @@ import { RequestError } from "../model/errors.js";
 import type { Path } from "../model/path.js";
 import type { Clock, Log, Millis } from "../ports.js";
 import { AttributeStore, type NotificationAttributes } from "./attributes.js";
+import type { Awaitable } from "./awaitable.js";
 import { Dispatcher } from "./dispatcher.js";
 import { objectLinks } from "./object-links.js";
 import type { ObjectTree } from "./object-tree.js";
@@ -51,7 +52,7 @@ export class Client {
     this.#observations = new Observations({
       clock,
       log,
-      read: (origin, path, accept) => this.#dispatcher.perform(origin, { kind: "read", path, accept }),
+      read: async (origin, path, accept) => this.#dispatcher.perform(origin, { kind: "read", path, accept }),
       attributes: ({ shortServerId }, path) => this.#attributes.effective(shortServerId, path),
       defaults: ({ shortServerId }) => servers.notification(shortServerId),
       // A lost report of an update would leave the Server waiting for the rest of its patience.
@@ -110,7 +111,7 @@ export class Client {
 
   // ---- What Servers ask ------------------------------------------------------------------------------------------
 
-  perform(origin: Origin, operation: Operation): Promise<Reply> {
+  perform(origin: Origin, operation: Operation): Awaitable<Reply> {
     return this.#dispatcher.perform(origin, operation);
   }
 

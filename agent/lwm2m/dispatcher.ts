@@ -9,6 +9,7 @@ import { type ObjectDefinition, resourceById, type ValueSink } from "../model/de
 import { DecodeError, RequestError } from "../model/errors.js";
 import type { ObjectPath, Path, ResourcePath } from "../model/path.js";
 import { type AttributeStore, parseAttributes } from "./attributes.js";
+import { type Awaitable, whenReady } from "./awaitable.js";
 import { checkOperation } from "./checks.js";
 import { discover } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
@@ -32,24 +33,27 @@ export class Dispatcher {
     this.#attributesChanged = attributesChanged;
   }
 
-  /** @throws RequestError, DecodeError, or what a handler throws: `responseCodeOf` says what the Server sees */
-  async perform(origin: Origin, operation: Operation): Promise<Reply> {
+  /**
+   * Answers a Read of what is in memory at once.
+   * @throws RequestError, DecodeError, or what a handler throws: `responseCodeOf` says what the Server sees
+   */
+  perform(origin: Origin, operation: Operation): Awaitable<Reply> {
     checkOperation(this.#tree, operation);
     switch (operation.kind) {
       case "read":
-        return await this.#read(operation.path, operation.accept);
+        return this.#read(operation.path, operation.accept);
       case "discover":
-        return await discover(this.#tree, this.#attributes, origin, operation.path);
+        return discover(this.#tree, this.#attributes, origin, operation.path);
       case "write":
-        return await this.#write(operation);
+        return this.#write(operation);
       case "writeAttributes":
-        return await this.#writeAttributes(origin, operation);
+        return this.#writeAttributes(origin, operation);
       case "execute":
-        return await this.#execute(operation);
+        return this.#execute(operation);
       case "create":
-        return await this.#create(operation);
+        return this.#create(operation);
       case "delete":
-        return await this.#delete(operation.path);
+        return this.#delete(operation.path);
     }
   }
 
@@ -65,13 +69,16 @@ export class Dispatcher {
     return path.length === 3 ? this.#tree.receiver(path)?.(size) : undefined;
   }
 
-  async #read(path: Path, accept: number | undefined): Promise<Reply> {
+  #read(path: Path, accept: number | undefined): Awaitable<Reply> {
     const definition = this.#definition(path);
     const contentFormat = accept ?? defaultFormat(definition, path);
     const codec = payloadCodec(contentFormat);
     if (codec === undefined) throw new RequestError("4.06", `Content-Format ${contentFormat} is not served`);
-    const payload = codec.encode(definition, path, await this.#tree.read(path));
-    return { code: "2.05", contentFormat, payload };
+    return whenReady(this.#tree.read(path), (content) => ({
+      code: "2.05",
+      contentFormat,
+      payload: codec.encode(definition, path, content),
+    }));
   }
 
   async #write({ path, mode, contentFormat, payload }: Operation & { kind: "write" }): Promise<Reply> {

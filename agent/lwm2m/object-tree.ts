@@ -24,6 +24,7 @@ import {
   type ResourceContent,
 } from "../model/value.js";
 import { allOrNothing } from "./all-or-nothing.js";
+import { type Awaitable, all, whenReady } from "./awaitable.js";
 import { applyAll, type PlannedWrite, planRemoval, planWrite, type WriteMode } from "./planned-write.js";
 
 /** Something that observers and the registration want to know. */
@@ -145,30 +146,32 @@ export class ObjectTree {
    * What `path` holds: Resources that are readable and instantiated, the others left out.
    * @throws RequestError 4.04 when `path` names a Resource or Resource Instance that holds nothing
    */
-  async read(path: Path): Promise<ObjectContent> {
-    const [objectId, objectInstanceId, resourceId, resourceInstanceId] = path;
+  read(path: Path): Awaitable<ObjectContent> {
+    const [objectId, objectInstanceId, resourceId] = path;
     if (objectInstanceId !== undefined && resourceId !== undefined) {
       const reading = this.resource(objectId, objectInstanceId, resourceId)?.handler.read?.();
-      const content = reading instanceof Promise ? await reading : reading; // most values are there: no turn is lost
-      if (content === undefined) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
-      const value = onlyInstance(content, resourceInstanceId, path);
-      const resources = new Map<number, ResourceContent>().set(resourceId, value);
-      return new Map<number, InstanceContent>().set(objectInstanceId, resources);
+      return whenReady(reading, (content) => contentAt(path, content));
     }
     const instanceIds = objectInstanceId === undefined ? this.instanceIds(objectId) : [objectInstanceId];
-    const instances = new Map<number, InstanceContent>();
-    for (const id of instanceIds) instances.set(id, await this.#readInstance(objectId, id));
-    return instances;
+    const readings = instanceIds.map((id) => this.#readInstance(objectId, id));
+    return whenReady(
+      all(readings),
+      (contents) => new Map(instanceIds.map((id, index) => [id, contents[index] ?? nothing])),
+    );
   }
 
-  async #readInstance(objectId: number, objectInstanceId: number): Promise<InstanceContent> {
-    const content = new Map<number, ResourceContent>();
-    for (const { definition, handler } of this.resources(objectId, objectInstanceId)) {
-      if (!definition.operations.includes("R")) continue;
-      const value = await handler.read?.();
-      if (value !== undefined) content.set(definition.id, value);
-    }
-    return content;
+  #readInstance(objectId: number, objectInstanceId: number): Awaitable<InstanceContent> {
+    const readable = this.resources(objectId, objectInstanceId).filter(({ definition }) =>
+      definition.operations.includes("R"),
+    );
+    return whenReady(all(readable.map(({ handler }) => handler.read?.())), (values) => {
+      const content = new Map<number, ResourceContent>();
+      for (const [index, { definition }] of readable.entries()) {
+        const value = values[index];
+        if (value !== undefined) content.set(definition.id, value);
+      }
+      return content;
+    });
   }
 
   /**
@@ -326,6 +329,16 @@ export class ObjectTree {
 }
 
 const ascending = (a: number, b: number) => a - b;
+const nothing: InstanceContent = new Map();
+
+/** @throws RequestError 4.04 when there is nothing */
+function contentAt(path: Path, content: ResourceContent | undefined): ObjectContent {
+  const [, objectInstanceId = 0, resourceId = 0, resourceInstanceId] = path;
+  if (content === undefined) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
+  const value = onlyInstance(content, resourceInstanceId, path);
+  const resources = new Map<number, ResourceContent>().set(resourceId, value);
+  return new Map<number, InstanceContent>().set(objectInstanceId, resources);
+}
 
 function onlyInstance(
   content: ResourceContent,

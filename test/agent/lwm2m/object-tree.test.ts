@@ -127,7 +127,7 @@ describe("reading", () => {
   test.each([{ path: [3311, 0, 5706, 1] as const }, { path: [3311, 0, 5852] as const }])(
     "$path holds nothing: 4.04",
     async ({ path }) => {
-      await expect(world.tree.read(path)).rejects.toMatchObject({ code: "4.04" });
+      await expect(async () => world.tree.read(path)).rejects.toMatchObject({ code: "4.04" });
     },
   );
 });
