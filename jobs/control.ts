@@ -8,8 +8,16 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ConfigError, DecodeError } from "../agent/model/errors.js";
+import {
+  integer,
+  list,
+  optional,
+  type Parser,
+  shape,
+  text,
+  variant,
+} from "../agent/persistence/record-format.js";
 import { millis } from "../agent/ports.js";
-import { integer, list, optional, type Parser, shape, text, variant } from "../objects/record-format.js";
 import {
   type ControlMessage,
   type ControlRequest,

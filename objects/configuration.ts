@@ -5,9 +5,9 @@ import {
   type ObjectImplementation,
 } from "../agent/model/definition.js";
 import { RequestError } from "../agent/model/errors.js";
+import { PersistentRecord } from "../agent/persistence/persistent-record.js";
+import { integer, list, optional, type Parser, shape, text } from "../agent/persistence/record-format.js";
 import type { Log, Store } from "../agent/ports.js";
-import { PersistentRecord } from "./persistent-record.js";
-import { integer, list, optional, type Parser, shape, text } from "./record-format.js";
 
 /** In the range that OMNA leaves to tests: it must agree with the server and is not for production. */
 export const DEFAULT_CONFIGURATION_OBJECT_ID = 42769;

@@ -5,6 +5,8 @@ import {
   singleInstance,
 } from "../agent/model/definition.js";
 import { RequestError } from "../agent/model/errors.js";
+import { PersistentRecord } from "../agent/persistence/persistent-record.js";
+import { optional, shape, text } from "../agent/persistence/record-format.js";
 import {
   type BoardDescription,
   type Clock,
@@ -13,8 +15,6 @@ import {
   type Store,
   seconds,
 } from "../agent/ports.js";
-import { PersistentRecord } from "./persistent-record.js";
-import { optional, shape, text } from "./record-format.js";
 
 /** OMA registry, Object 3 version 1.1. */
 export const Device = defineObject({

@@ -6,9 +6,17 @@ import {
 } from "../agent/model/definition.js";
 import { ConfigError, DecodeError, RequestError } from "../agent/model/errors.js";
 import type { ObjectLink } from "../agent/model/value.js";
+import { PersistentRecord } from "../agent/persistence/persistent-record.js";
+import {
+  boolean,
+  integer,
+  nullable,
+  optional,
+  type Parser,
+  shape,
+  text,
+} from "../agent/persistence/record-format.js";
 import type { Log, Store } from "../agent/ports.js";
-import { PersistentRecord } from "./persistent-record.js";
-import { boolean, integer, nullable, optional, type Parser, shape, text } from "./record-format.js";
 
 /** Largest 32-bit number. The registry gives no ranges here; negative times and counts mean nothing. */
 const MAX_UINT32 = 4294967295;

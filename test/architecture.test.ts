@@ -9,19 +9,24 @@ import { expect, test } from "vitest";
 const layers: readonly { folder: string; imports: readonly string[]; node: boolean }[] = [
   { folder: "agent/model", imports: [], node: false },
   { folder: "agent/ports.ts", imports: [], node: false },
+  { folder: "agent/persistence", imports: ["agent/model", "agent/ports.ts"], node: false },
   { folder: "agent/codec", imports: ["agent/model"], node: false },
   { folder: "agent/coap", imports: ["agent/ports.ts"], node: false },
-  { folder: "agent/lwm2m", imports: ["agent/model", "agent/codec", "agent/ports.ts"], node: false },
+  {
+    folder: "agent/lwm2m",
+    imports: ["agent/model", "agent/codec", "agent/persistence", "agent/ports.ts"],
+    node: false,
+  },
   {
     folder: "agent/binding",
     imports: ["agent/model", "agent/codec", "agent/coap", "agent/lwm2m", "agent/ports.ts"],
     node: false,
   },
-  { folder: "objects", imports: ["agent/model", "agent/ports.ts"], node: false },
+  { folder: "objects", imports: ["agent/model", "agent/persistence", "agent/ports.ts"], node: false },
   { folder: "platform", imports: ["agent/model", "agent/ports.ts"], node: true },
   {
     folder: "jobs",
-    imports: ["agent/model", "agent/codec", "agent/ports.ts", "objects"],
+    imports: ["agent/model", "agent/codec", "agent/persistence", "agent/ports.ts", "objects"],
     node: true,
   },
   { folder: "agent/plugin.ts", imports: ["agent/model", "agent/ports.ts"], node: false },

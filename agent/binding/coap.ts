@@ -56,8 +56,8 @@ const familyOf = (peer: Peer): AddressFamily => (peer.address.includes(":") ? "u
 export class CoapBinding {
   readonly #options: CoapBindingOptions;
   readonly #endpoint: Endpoint;
-  /** Servers by the address that they were last found at: requests from elsewhere are not theirs. */
-  readonly #servers = new Map<string, Origin>();
+  /** Short Server IDs by the address that they were last found at: requests from elsewhere are not theirs. */
+  readonly #servers = new Map<string, number>();
   /** Opened when a Server of that family is first spoken to. */
   readonly #sockets = new Map<AddressFamily, Promise<DatagramSocket>>();
   readonly #openSockets = new Map<AddressFamily, DatagramSocket>();
@@ -79,11 +79,10 @@ export class CoapBinding {
 
   /** The registration interface of one Server, to be given to the client. */
   connection(shortServerId: number, uri: ServerUri): ServerConnection {
-    const origin: Origin = { shortServerId };
     return createCoapServerConnection(async () => {
       const peer = await this.#options.resolve(uri.host, uri.port);
       await this.#openSocket(familyOf(peer));
-      this.#take(peer, origin);
+      this.#take(peer, shortServerId);
       return (request) => this.#endpoint.request(peer, request);
     }, uri.path);
   }
@@ -96,13 +95,13 @@ export class CoapBinding {
   }
 
   /** Requests from this address are those of this Server, and of no other: nothing else tells Servers apart. */
-  #take(peer: Peer, origin: Origin): void {
-    for (const [key, holder] of this.#servers) if (holder === origin) this.#servers.delete(key);
+  #take(peer: Peer, shortServerId: number): void {
+    for (const [key, holder] of this.#servers) if (holder === shortServerId) this.#servers.delete(key);
     const holder = this.#servers.get(peer.key);
     if (holder !== undefined) {
-      throw new TransportError(`${peer.key} is the address of Server ${holder.shortServerId} already`);
+      throw new TransportError(`${peer.key} is the address of Server ${holder} already`);
     }
-    this.#servers.set(peer.key, origin);
+    this.#servers.set(peer.key, shortServerId);
   }
 
   async #openSocket(family: AddressFamily): Promise<void> {
@@ -124,10 +123,7 @@ export class CoapBinding {
 
   #handler(): RequestHandler {
     return {
-      accepts: (peer) => {
-        const origin = this.#servers.get(peer.key);
-        return origin !== undefined && this.#options.client.isRegistered(origin.shortServerId);
-      },
+      accepts: (peer) => this.#originOf(peer) !== undefined,
       handle: (request) => this.#serve(request),
       open: (head) => this.#open(head),
       relationEnded: (relation) => this.#options.client.endObservation(relation.key),
@@ -136,7 +132,7 @@ export class CoapBinding {
 
   #serve(request: IncomingRequest): Response | Promise<Response> {
     try {
-      const origin = this.#originOf(request.peer);
+      const origin = this.#knownOrigin(request.peer);
       const operation = operationOf(request);
       const reply =
         operation.kind === "read" && request.observe?.kind === "register"
@@ -198,8 +194,14 @@ export class CoapBinding {
     return { code };
   }
 
-  #originOf(peer: Peer): Origin {
-    const origin = this.#servers.get(peer.key);
+  /** Who speaks from there; undefined when we are not registered with a Server there. */
+  #originOf(peer: Peer): Origin | undefined {
+    const shortServerId = this.#servers.get(peer.key);
+    return shortServerId === undefined ? undefined : this.#options.client.origin(shortServerId);
+  }
+
+  #knownOrigin(peer: Peer): Origin {
+    const origin = this.#originOf(peer);
     if (origin === undefined) throw new RequestError("4.01", "not a Server of this client");
     return origin;
   }

@@ -12,9 +12,9 @@ import { Dispatcher } from "./dispatcher.js";
 import { objectLinks } from "./object-links.js";
 import type { ObjectTree } from "./object-tree.js";
 import { Observations, type Observer } from "./observations.js";
-import type { Operation, Origin, Reply } from "./operations.js";
+import type { LwM2mVersion, Operation, Origin, Reply } from "./operations.js";
 import type { RegistrationSettings, RegistrationState } from "./registration.js";
-import type { LwM2mVersion, ServerConnection } from "./server-connection.js";
+import type { ServerConnection } from "./server-connection.js";
 import { ServerSession } from "./server-session.js";
 
 export interface ClientOptions {
@@ -70,6 +70,7 @@ export class Client {
     const { endpointName, version, binding, tree, servers, clock, log, onRegistrationChange } = this.#options;
     const session = new ServerSession({
       shortServerId,
+      version,
       connection,
       clock,
       log: log.child({ shortServerId }),
@@ -97,8 +98,9 @@ export class Client {
     });
   }
 
-  isRegistered(shortServerId: number): boolean {
-    return this.#sessions.get(shortServerId)?.isRegistered ?? false;
+  /** undefined unless that Server may speak to us: only while we are registered with it (Core §6.2). */
+  origin(shortServerId: number): Origin | undefined {
+    return this.#sessions.get(shortServerId)?.origin;
   }
 
   registrationState(shortServerId: number): RegistrationState | undefined {

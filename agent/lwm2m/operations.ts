@@ -8,12 +8,18 @@ import type { Path } from "../model/path.js";
  */
 export type Operation =
   | { readonly kind: "read"; readonly path: Path; readonly accept: number | undefined }
-  | { readonly kind: "discover"; readonly path: Path }
+  /** `depth` came with 1.2: how many levels below the path are listed. */
+  | { readonly kind: "discover"; readonly path: Path; readonly depth?: number }
   | ({ readonly kind: "write"; readonly mode: "replace" | "partial"; readonly path: Path } & Body)
   | { readonly kind: "writeAttributes"; readonly path: Path; readonly attributes: readonly string[] }
   | ({ readonly kind: "execute"; readonly path: Path } & Body)
   | ({ readonly kind: "create"; readonly path: Path } & Body)
   | { readonly kind: "delete"; readonly path: Path };
+
+/** What names its paths in the payload (LwM2M Core 1.2 §6.3.8, §6.3.9). */
+export type CompositeOperation =
+  | ({ readonly kind: "readComposite"; readonly accept: number | undefined } & Body)
+  | ({ readonly kind: "writeComposite" } & Body);
 
 export interface Body {
   readonly contentFormat: number | undefined;
@@ -31,7 +37,14 @@ export interface Reply {
   readonly after?: AfterResponse;
 }
 
-/** Who asks. */
+/** Who asks. Operations of the Bootstrap-Server go another way. */
 export interface Origin {
   readonly shortServerId: number;
+  /** Of the registration: which operations, formats and attributes there are. */
+  readonly version: LwM2mVersion;
 }
+
+export type LwM2mVersion = "1.0" | "1.1" | "1.2";
+
+/** Is `version` at least `since`? */
+export const isSince = (version: LwM2mVersion, since: LwM2mVersion): boolean => version >= since;

@@ -1,3 +1,5 @@
+import type { LwM2mVersion } from "./operations.js";
+
 /** What the registration needs of a transport. `agent/binding` implements it over CoAP. */
 export interface ServerConnection {
   register(request: RegisterRequest): Promise<RegistrationAnswer>;
@@ -21,8 +23,6 @@ export interface UpdateRequest {
   readonly lifetime?: number;
   readonly objects?: string;
 }
-
-export type LwM2mVersion = "1.0" | "1.1" | "1.2";
 
 export type RegistrationAnswer =
   | { readonly kind: "accepted"; readonly location: readonly string[] }

@@ -1,4 +1,5 @@
 import { type Clock, type Log, type Millis, millis, seconds, type Timer } from "../ports.js";
+import type { LwM2mVersion, Origin } from "./operations.js";
 import {
   type PendingUpdate,
   type RegistrationEffect,
@@ -17,6 +18,7 @@ import { step, type Table } from "./state-machine.js";
 
 export interface ServerSessionOptions {
   readonly shortServerId: number;
+  readonly version: LwM2mVersion;
   readonly connection: ServerConnection;
   readonly settings: () => RegistrationSettings;
   /** The Register as it is to be sent now. */
@@ -35,6 +37,7 @@ export class ServerSession {
   readonly shortServerId: number;
   readonly #options: ServerSessionOptions;
   readonly #table: Table<RegistrationState, RegistrationEvent, RegistrationEffect>;
+  readonly #origin: Origin;
   #state: RegistrationState = { name: "unregistered" };
   #timer: Timer | undefined;
   /** Work on the wire; an answer that comes after its state was left is dropped. */
@@ -44,6 +47,7 @@ export class ServerSession {
   constructor(options: ServerSessionOptions) {
     this.#options = options;
     this.shortServerId = options.shortServerId;
+    this.#origin = { shortServerId: options.shortServerId, version: options.version };
     this.#table = registrationTable(options.settings);
   }
 
@@ -51,9 +55,9 @@ export class ServerSession {
     return this.#state;
   }
 
-  /** May the Server speak to us? Only between its answer to a Register and our De-register (Core §6.2). */
-  get isRegistered(): boolean {
-    return this.#state.name === "registered" || this.#state.name === "updating";
+  /** undefined unless the Server may speak to us: only between its answer to a Register and our De-register. */
+  get origin(): Origin | undefined {
+    return this.#state.name === "registered" || this.#state.name === "updating" ? this.#origin : undefined;
   }
 
   start(): void {

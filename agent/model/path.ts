@@ -19,6 +19,10 @@ export type ResourceInstancePath = readonly [
 /** What an operation addresses: an Object, an Object Instance, a Resource or a Resource Instance. */
 export type Path = ObjectPath | InstancePath | ResourcePath | ResourceInstancePath;
 
+/** What a composite operation may name beside these: everything. */
+export type RootPath = readonly [];
+export type CompositePath = RootPath | Path;
+
 /**
  * Reads `/3/0/9`. Segments are decimal without leading zeros, each below 65535.
  * @returns undefined when `text` is no path of one to four segments

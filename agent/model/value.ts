@@ -1,3 +1,5 @@
+import type { ResourcePath } from "./path.js";
+
 /** The data types of LwM2M Core 1.2 appendix C, and how their values look in this program. */
 export type ResourceType =
   | "string"
@@ -46,6 +48,17 @@ export type InstanceContent = ReadonlyMap<number, ResourceContent>;
  * the key 65535 (MAX_ID) holds an instance whose ID the client is to assign.
  */
 export type ObjectContent = ReadonlyMap<number, InstanceContent>;
+
+/** Objects by Object ID: what the payload of a composite operation, a Send or a Bootstrap-Pack carries. */
+export type TreeContent = ReadonlyMap<number, ObjectContent>;
+
+/** What a Resource held at a moment: a notification that was kept, or a sample of a Send. */
+export interface TimedContent {
+  readonly path: ResourcePath;
+  readonly content: ResourceContent;
+  /** Seconds since 1970-01-01T00:00:00Z, with a fraction; undefined: now. */
+  readonly time: number | undefined;
+}
 
 export const isResourceInstances = (content: ResourceContent): content is ResourceInstances =>
   content instanceof Map;

@@ -1,5 +1,4 @@
 import { DecodeError } from "../../agent/model/errors.js";
-import type { ImageFile } from "../../agent/ports.js";
 import {
   decodeRecord,
   encodeRecord,
@@ -10,7 +9,8 @@ import {
   shape,
   text,
   variant,
-} from "../record-format.js";
+} from "../../agent/persistence/record-format.js";
+import type { ImageFile } from "../../agent/ports.js";
 import { isUpdateResult, type UpdateResult } from "./results.js";
 import { type FirmwareUpdateState, initialState, type Source, type Updating } from "./state.js";
 

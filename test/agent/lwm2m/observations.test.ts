@@ -7,7 +7,7 @@ import { seconds } from "../../../agent/ports.js";
 import { createSimulatedClock, settle } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 
-const origin = { shortServerId: 1 };
+const origin = { shortServerId: 1, version: "1.1" as const };
 const path = [3, 0, 9] as const;
 const changed = { kind: "values", paths: [path] } as const;
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { PersistentRecord } from "../../objects/persistent-record.js";
-import { integer, shape } from "../../objects/record-format.js";
-import { createRecordingLog } from "../simulated/log.js";
-import { createFailableStore } from "./doubles.js";
+import { PersistentRecord } from "../../../agent/persistence/persistent-record.js";
+import { integer, shape } from "../../../agent/persistence/record-format.js";
+import { createFailableStore } from "../../objects/doubles.js";
+import { createRecordingLog } from "../../simulated/log.js";
 
 interface Count {
   readonly count: number;

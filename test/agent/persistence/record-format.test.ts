@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DecodeError } from "../../agent/model/errors.js";
+import { DecodeError } from "../../../agent/model/errors.js";
 import {
   decodeRecord,
   encodeRecord,
@@ -11,7 +11,7 @@ import {
   shape,
   text,
   variant,
-} from "../../objects/record-format.js";
+} from "../../../agent/persistence/record-format.js";
 
 const animal = variant("kind", {
   dog: shape({ kind: oneOf("dog"), name: text, age: optional(integer(0, 30)) }),

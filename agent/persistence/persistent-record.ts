@@ -1,4 +1,4 @@
-import type { Log, Store } from "../agent/ports.js";
+import type { Log, Store } from "../ports.js";
 import { decodeRecord, encodeRecord, type Parser } from "./record-format.js";
 
 export interface RecordOptions<T> {
@@ -16,7 +16,7 @@ export interface RecordOptions<T> {
   format?(value: T): unknown;
 }
 
-/** A value of an Object that survives a restart. */
+/** A value that survives a restart. */
 export class PersistentRecord<T> {
   readonly #options: RecordOptions<T>;
   #value: T;

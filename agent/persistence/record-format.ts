@@ -1,8 +1,8 @@
 /**
- * How Objects write their records: JSON with a version, checked field by field when it comes back. A record may be
+ * How records are written: JSON with a version, checked field by field when it comes back. A record may be
  * damaged or of another release; what does not parse is a DecodeError and never a half-believed value.
  */
-import { DecodeError } from "../agent/model/errors.js";
+import { DecodeError } from "../model/errors.js";
 
 /** Turns parsed JSON into a `T`, or throws a DecodeError. */
 export type Parser<T> = (json: unknown) => T;
