@@ -64,13 +64,20 @@ export class ObjectTree {
 
   /** Starts every Object: from now on it may say that values changed. */
   async start(): Promise<void> {
-    for (const { implementation } of this.#entries.values()) {
+    for (const { implementation, instances } of this.#entries.values()) {
       const { definition } = implementation;
       await implementation.start?.({
         changed: (objectInstanceId, ...names) =>
           this.#emitValues(
             names.map((name) => [definition.id, objectInstanceId, idOfResource(definition, name)] as const),
           ),
+        instanceAdded: (objectInstanceId, handlers) => {
+          instances.set(objectInstanceId, handlers as AnyHandlers); // they are of this same definition
+          this.#emit({ kind: "instances", objectId: definition.id });
+        },
+        instanceRemoved: (objectInstanceId) => {
+          if (instances.delete(objectInstanceId)) this.#emit({ kind: "instances", objectId: definition.id });
+        },
       });
     }
   }

@@ -170,6 +170,10 @@ export type AnyHandlers = Readonly<Record<string, AnyResourceHandler | undefined
 export interface LiveObject<D extends ObjectDefinition = ObjectDefinition> {
   /** Says that values changed by themselves; observers are told. A Write by a Server needs no such call. */
   changed(objectInstanceId: number, ...resources: readonly (keyof D["resources"] & string)[]): void;
+  /** Says that an Object Instance came or was replaced by itself: neither by a Create nor there from the start. */
+  instanceAdded(objectInstanceId: number, handlers: Handlers<D>): void;
+  /** Says that an Object Instance went by itself. Harmless when there is none. */
+  instanceRemoved(objectInstanceId: number): void;
 }
 
 /** An Object with the handlers of its instances: what `objects/` and plugins give to the engine. */

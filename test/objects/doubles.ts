@@ -45,6 +45,8 @@ export function tested(object: ObjectImplementation): TestedObject & { start(): 
   const changes: string[] = [];
   const live: LiveObject = {
     changed: (id, ...names) => void changes.push(...names.map((name) => `${id}/${name}`)),
+    instanceAdded: (id) => void changes.push(`${id} added`),
+    instanceRemoved: (id) => void changes.push(`${id} removed`),
   };
   const handler = (name: string, id: number): AnyResourceHandler => {
     const found = object.instances.get(id)?.[name];
