@@ -78,6 +78,7 @@ export class Dispatcher {
       code: "2.05",
       contentFormat,
       payload: codec.encode(definition, path, content),
+      content: new Map([[definition.id, content]]),
     }));
   }
 

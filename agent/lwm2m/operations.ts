@@ -1,6 +1,7 @@
 import type { AfterResponse } from "../model/definition.js";
 import type { ResponseCode } from "../model/errors.js";
 import type { Path } from "../model/path.js";
+import type { TreeContent } from "../model/value.js";
 
 /**
  * What a Server asks of this client, whatever transport carried it (LwM2M Core 1.2 §6.3, §6.4). Payloads are still
@@ -31,6 +32,8 @@ export interface Reply {
   readonly code: ResponseCode;
   readonly contentFormat?: number;
   readonly payload?: Uint8Array;
+  /** What the payload of a Read or Read-Composite holds: an observation compares it, and may keep it. */
+  readonly content?: TreeContent;
   /** Where a new Object Instance is. */
   readonly location?: Path;
   /** To be called once the reply has been sent. */
