@@ -57,6 +57,7 @@ export class Client {
       defaults: ({ shortServerId }) => servers.notification(shortServerId),
       // A lost report of an update would leave the Server waiting for the rest of its patience.
       confirmable: ([objectId]) => objectId === firmwareUpdateObject,
+      watch: (objectId) => tree.watch(objectId),
     });
     this.#dispatcher = new Dispatcher({
       tree,

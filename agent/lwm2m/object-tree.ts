@@ -42,6 +42,8 @@ export interface LiveResource {
 interface LiveEntry {
   readonly implementation: ObjectImplementation;
   readonly instances: Map<number, AnyHandlers>;
+  /** How many observations look at something of it. */
+  watchers: number;
   /** Ends when no Write, Create or Delete is going on. */
   lastChange: Promise<unknown>;
 }
@@ -57,6 +59,7 @@ export class ObjectTree {
     this.#entries.set(id, {
       implementation,
       instances: new Map(implementation.instances),
+      watchers: 0,
       lastChange: Promise.resolve(),
     });
     this.#emit({ kind: "instances", objectId: id });
@@ -80,6 +83,21 @@ export class ObjectTree {
         },
       });
     }
+  }
+
+  /** Somebody looks at something of the Object, until the returned function is called. */
+  watch(objectId: number): () => void {
+    const entry = this.#entries.get(objectId);
+    if (entry === undefined) return () => undefined;
+    entry.watchers += 1;
+    if (entry.watchers === 1) entry.implementation.watched?.(true);
+    let isWatching = true;
+    return () => {
+      if (!isWatching) return;
+      isWatching = false;
+      entry.watchers -= 1;
+      if (entry.watchers === 0) entry.implementation.watched?.(false);
+    };
   }
 
   /**

@@ -37,6 +37,8 @@ export interface ObservationsOptions {
   readonly defaults: (origin: Origin) => NotificationAttributes;
   /** Are notifications of `path` always confirmable? Others are so once a day. */
   readonly confirmable: (path: Path) => boolean;
+  /** Says that the Object is looked at, until the result is called. */
+  readonly watch: (objectId: number) => () => void;
 }
 
 export class Observations {
@@ -67,6 +69,7 @@ export class Observations {
       return first;
     } catch (error) {
       this.#forget(observation);
+      observation.abandon();
       throw error;
     }
   }
@@ -120,6 +123,7 @@ class Observation {
   readonly observer: Observer;
   readonly #options: ObservationsOptions;
   readonly #ended: () => void;
+  readonly #unwatch: () => void;
   /** From the first answer on its Content-Format: notifications never change it (RFC 7641 §4.2). */
   #accept: number | undefined;
   #last: Reply | undefined;
@@ -145,6 +149,7 @@ class Observation {
     this.#ended = ended;
     this.#accept = accept;
     this.#timing = begunAt(options.clock.now());
+    this.#unwatch = options.watch(path[0]);
   }
 
   /** Reads the value that answers the Observe; rejects when there is nothing to observe. */
@@ -160,9 +165,15 @@ class Observation {
   }
 
   close(): void {
+    this.abandon();
+    this.observer.end();
+  }
+
+  /** Nothing more is watched, and nobody is told so. */
+  abandon(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    this.observer.end();
+    this.#unwatch();
   }
 
   /** A value at, above or below the path may be another one now. */
@@ -233,8 +244,7 @@ class Observation {
 
   /** RFC 7641 §4.2: an error is the last notification. The transport ends the rest once it is through. */
   #fail(notification: Reply): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.abandon();
     this.#ended();
     this.observer.notify(notification, { confirmable: true }); // nothing that follows could make up for its loss
   }

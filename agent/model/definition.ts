@@ -190,6 +190,11 @@ export interface ObjectImplementation {
   delete?(objectInstanceId: number): Awaitable<void>;
   /** Called once, when the Object has become part of a running client. */
   start?(object: LiveObject): Awaitable<void>;
+  /**
+   * Somebody begins to look on (true), or the last one ended (false): values that change by themselves need to be
+   * watched for that time only.
+   */
+  watched?(isWatched: boolean): void;
   /** The client stops; timers and files end here. */
   close?(): Awaitable<void>;
 }
@@ -197,6 +202,7 @@ export interface ObjectImplementation {
 /** Lifetime of an Object: `start` brings the handle that tells of changes, `close` ends what start began. */
 export interface ObjectLifetime<D extends ObjectDefinition> {
   start?(object: LiveObject<D>): Awaitable<void>;
+  watched?(isWatched: boolean): void;
   close?(): Awaitable<void>;
 }
 

@@ -1,5 +1,6 @@
 import type {
   AfterResponse,
+  AnyHandlers,
   AnyResourceHandler,
   LiveObject,
   ObjectImplementation,
@@ -43,13 +44,20 @@ export interface TestedObject {
 
 export function tested(object: ObjectImplementation): TestedObject & { start(): Promise<void> } {
   const changes: string[] = [];
+  const added = new Map(object.instances);
   const live: LiveObject = {
     changed: (id, ...names) => void changes.push(...names.map((name) => `${id}/${name}`)),
-    instanceAdded: (id) => void changes.push(`${id} added`),
-    instanceRemoved: (id) => void changes.push(`${id} removed`),
+    instanceAdded: (id, handlers) => {
+      added.set(id, handlers as AnyHandlers);
+      changes.push(`${id} added`);
+    },
+    instanceRemoved: (id) => {
+      added.delete(id);
+      changes.push(`${id} removed`);
+    },
   };
   const handler = (name: string, id: number): AnyResourceHandler => {
-    const found = object.instances.get(id)?.[name];
+    const found = added.get(id)?.[name];
     if (found === undefined) throw new Error(`instance ${id} has no ${name}`);
     return found;
   };

@@ -19,6 +19,7 @@ function createWorld() {
   const reads: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
   const told: string[] = [];
   const ended: string[] = [];
+  const watched: string[] = [];
   const observations = new Observations({
     clock,
     log,
@@ -26,6 +27,10 @@ function createWorld() {
     attributes: () => attributes,
     defaults: () => ({}),
     confirmable: () => false,
+    watch: (objectId) => {
+      watched.push(`+${objectId}`);
+      return () => void watched.push(`-${objectId}`);
+    },
   });
   const observer = (key: string): Observer => ({
     key,
@@ -41,7 +46,7 @@ function createWorld() {
     await settle();
   };
   const observe = (key = "a") => observations.observe(origin, path, undefined, observer(key));
-  return { clock, log, attributes, reads, told, ended, observations, observe, answer };
+  return { clock, log, attributes, reads, told, ended, watched, observations, observe, answer };
 }
 
 let world: ReturnType<typeof createWorld>;
@@ -142,5 +147,24 @@ describe("an observation", () => {
     await world.clock.advance(seconds(10));
     await world.answer(3);
     expect(world.told).toEqual(["a 2.05 3"]);
+  });
+});
+
+describe("what is observed", () => {
+  test("counts as watched until the observation ends", async () => {
+    const first = world.observe();
+    await world.answer(1);
+    await first;
+    expect(world.watched).toEqual(["+3"]);
+    world.observations.end("a");
+    expect(world.watched).toEqual(["+3", "-3"]);
+  });
+
+  test("counts no more when it turns out to be nothing", async () => {
+    const first = world.observe();
+    const outcome = expect(first).rejects.toMatchObject({ code: "4.04" });
+    await world.answer(new RequestError("4.04", "gone"));
+    await outcome;
+    expect(world.watched).toEqual(["+3", "-3"]);
   });
 });
