@@ -19,7 +19,8 @@ import { openUdpSocket } from "../platform/net/udp.js";
 import { systemRandom } from "../platform/random.js";
 import { CoapBinding } from "./binding/coap.js";
 import { parseServerUri } from "./binding/server-uri.js";
-import { Client, type ServerSettings } from "./lwm2m/client.js";
+import type { Accounts } from "./lwm2m/accounts.js";
+import { Client } from "./lwm2m/client.js";
 import { ObjectTree, type TreeChange } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { ConfigError } from "./model/errors.js";
@@ -103,7 +104,7 @@ const defaultMaximumPackageSize = 1024 ** 3;
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { endpointName, board, log, servers, plugins = [] } = options;
   checkEndpointName(endpointName);
-  const uris = new Map(servers.map(({ uri, shortServerId }) => [shortServerId, parseServerUri(uri)]));
+  for (const { uri } of servers) parseServerUri(uri);
   const clock = createSystemClock();
   const store = createFileStore(options.stateDirectory);
   const storage = await createPackageStorage({
@@ -175,7 +176,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     version: "1.1",
     binding: "U",
     tree,
-    servers: settingsFrom(serverObject),
+    accounts: accountsOf(servers, serverObject),
     clock,
     log,
   });
@@ -192,9 +193,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const begin = async () => {
     await pluginHost.start();
     await tree.start();
-    for (const [shortServerId, uri] of uris) {
-      client.connect(shortServerId, binding.connection(shortServerId, uri));
-    }
+    client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   };
   let beginning: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
@@ -258,26 +257,27 @@ function httpDownloader(
   );
 }
 
-/** The registration engine reads the Server object through its own words. */
-const settingsFrom = (serverObject: ServerObject): ServerSettings => ({
-  registration(shortServerId) {
-    const settings = serverObject.settings(shortServerId);
-    return {
-      lifetime: settings.lifetimeSeconds,
-      retryCount: settings.retryCount,
-      retryTimer: settings.retryTimerSeconds,
-      sequenceDelay: settings.sequenceDelaySeconds,
-      sequenceRetryCount: settings.sequenceRetryCount,
-    };
-  },
-  notification(shortServerId) {
-    const { defaultMinimumPeriodSeconds, defaultMaximumPeriodSeconds } = serverObject.settings(shortServerId);
-    return {
-      minimumPeriod: defaultMinimumPeriodSeconds,
-      ...(defaultMaximumPeriodSeconds !== undefined && { maximumPeriod: defaultMaximumPeriodSeconds }),
-    };
-  },
-});
+/** The accounts that the operator set: one instance of Security and one of Server for each, in their order. */
+function accountsOf(servers: readonly AgentServer[], serverObject: ServerObject): Accounts {
+  const accounts = servers.map(({ shortServerId, uri }, index) => ({
+    shortServerId,
+    uri,
+    securityInstanceId: index,
+    serverInstanceId: index,
+    settings: () => ({
+      ...serverObject.settings(shortServerId),
+      preferredTransport: undefined,
+      supportedVersions: [],
+      confirmableByDefault: false,
+    }),
+  }));
+  return {
+    servers: () => accounts,
+    server: (shortServerId) => accounts.find((account) => account.shortServerId === shortServerId),
+    bootstrapServer: () => undefined,
+    onChange: () => () => undefined,
+  };
+}
 
 const serverObjectId = 1;
 const lifetimeResource = 1;

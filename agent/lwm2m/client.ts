@@ -6,6 +6,7 @@ import type { ValueSink } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
 import type { Path } from "../model/path.js";
 import type { Clock, Log, Millis } from "../ports.js";
+import type { Accounts, ServerAccount } from "./accounts.js";
 import { AttributeStore, type NotificationAttributes } from "./attributes.js";
 import type { Awaitable } from "./awaitable.js";
 import { Dispatcher } from "./dispatcher.js";
@@ -23,18 +24,14 @@ export interface ClientOptions {
   /** As /3/0/16 says. */
   readonly binding: string;
   readonly tree: ObjectTree;
-  readonly servers: ServerSettings;
+  readonly accounts: Accounts;
   readonly clock: Clock;
   readonly log: Log;
   readonly onRegistrationChange?: (shortServerId: number, state: RegistrationState) => void;
 }
 
-/** What the Server object knows of a Server, read whenever it is needed. */
-export interface ServerSettings {
-  registration(shortServerId: number): RegistrationSettings;
-  /** Default Minimum and Maximum Period. */
-  notification(shortServerId: number): NotificationAttributes;
-}
+/** The way to the Server of an account. It is not used before it has to be. */
+export type ConnectServer = (account: ServerAccount) => ServerConnection;
 
 const firmwareUpdateObject = 5;
 
@@ -47,14 +44,14 @@ export class Client {
   #stopListening: () => void = () => undefined;
 
   constructor(options: ClientOptions) {
-    const { tree, clock, log, servers } = options;
+    const { tree, clock, log, accounts } = options;
     this.#options = options;
     this.#observations = new Observations({
       clock,
       log,
       read: async (origin, path, accept) => this.#dispatcher.perform(origin, { kind: "read", path, accept }),
       attributes: ({ shortServerId }, path) => this.#attributes.effective(shortServerId, path),
-      defaults: ({ shortServerId }) => servers.notification(shortServerId),
+      defaults: ({ shortServerId }) => defaultPeriods(accounts.server(shortServerId)),
       // A lost report of an update would leave the Server waiting for the rest of its patience.
       confirmable: ([objectId]) => objectId === firmwareUpdateObject,
       watch: (objectId) => tree.watch(objectId),
@@ -66,27 +63,32 @@ export class Client {
     });
   }
 
-  /** Registers with the Server behind `connection`, and stays registered. */
-  connect(shortServerId: number, connection: ServerConnection): void {
-    const { endpointName, version, binding, tree, servers, clock, log, onRegistrationChange } = this.#options;
+  /** Registers with the Server of each account, and stays registered. */
+  start(connect: ConnectServer): void {
+    this.#listen();
+    for (const account of this.#options.accounts.servers()) this.#connect(account, connect(account));
+  }
+
+  #connect(account: ServerAccount, connection: ServerConnection): void {
+    const { endpointName, version, binding, tree, clock, log, onRegistrationChange } = this.#options;
+    const { shortServerId } = account;
     const session = new ServerSession({
       shortServerId,
       version,
       connection,
       clock,
       log: log.child({ shortServerId }),
-      settings: () => servers.registration(shortServerId),
+      settings: () => registrationSettings(account),
       registerRequest: () => ({
         endpointName,
         version,
         binding,
-        lifetime: servers.registration(shortServerId).lifetime,
+        lifetime: account.settings().lifetimeSeconds,
         objects: objectLinks(tree),
       }),
       forgetObservations: () => this.#observations.endAllOf(shortServerId),
       onStateChange: (state) => onRegistrationChange?.(shortServerId, state),
     });
-    if (this.#sessions.size === 0) this.#listen();
     this.#sessions.set(shortServerId, session);
     session.start();
   }
@@ -171,4 +173,25 @@ export class Client {
       throw new RequestError("5.00", `no Server has the Short Server ID ${shortServerId}`);
     return session;
   }
+}
+
+function registrationSettings(account: ServerAccount): RegistrationSettings {
+  const settings = account.settings();
+  return {
+    lifetime: settings.lifetimeSeconds,
+    retryCount: settings.retryCount,
+    retryTimer: settings.retryTimerSeconds,
+    sequenceDelay: settings.sequenceDelaySeconds,
+    sequenceRetryCount: settings.sequenceRetryCount,
+  };
+}
+
+/** Default Minimum and Maximum Period; none for a Server whose account is gone. */
+function defaultPeriods(account: ServerAccount | undefined): NotificationAttributes {
+  if (account === undefined) return {};
+  const { defaultMinimumPeriodSeconds, defaultMaximumPeriodSeconds } = account.settings();
+  return {
+    minimumPeriod: defaultMinimumPeriodSeconds,
+    ...(defaultMaximumPeriodSeconds !== undefined && { maximumPeriod: defaultMaximumPeriodSeconds }),
+  };
 }

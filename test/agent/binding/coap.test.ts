@@ -378,7 +378,7 @@ describe("observations", () => {
   });
 
   test("repeat the value after pmax, and follow a new pmax at once", async () => {
-    world.periods.maximumPeriod = 60;
+    world.settings.defaultMaximumPeriodSeconds = 60;
     await observe();
     await world.clock.advance(seconds(60));
     expect(values()).toEqual(["21", "21"]);
@@ -394,7 +394,7 @@ describe("observations", () => {
   });
 
   test("ask for an ACK once a day", async () => {
-    world.periods.maximumPeriod = 3600;
+    world.settings.defaultMaximumPeriodSeconds = 3600;
     await observe();
     await world.clock.advance(seconds(24 * 3600));
     const confirmable = notifications().filter(({ type }) => type === "CON");

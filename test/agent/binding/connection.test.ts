@@ -5,6 +5,7 @@ import { Client } from "../../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../../agent/lwm2m/object-tree.js";
 import { ConfigError } from "../../../agent/model/errors.js";
 import { type DatagramSocket, type Peer, TransportError } from "../../../agent/ports.js";
+import { createSimulatedAccounts } from "../../simulated/accounts.js";
 import { createSimulatedClock, settle } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 import { createSeededRandom } from "../../simulated/random.js";
@@ -39,12 +40,7 @@ function createWorld(options: { locationPath?: readonly number[] } = {}) {
     version: "1.1",
     binding: "U",
     tree: new ObjectTree(),
-    servers: {
-      registration: () => {
-        throw new Error("no Server is connected");
-      },
-      notification: () => ({}),
-    },
+    accounts: createSimulatedAccounts([]),
     clock,
     log,
   });

@@ -18,6 +18,7 @@ import { createDevice } from "../../../objects/device.js";
 import { createSecurity } from "../../../objects/security.js";
 import { createServerObject } from "../../../objects/server.js";
 import { World } from "../../objects/firmware-update/world.js";
+import { createSimulatedAccounts } from "../../simulated/accounts.js";
 import { createSimulatedClock } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 import { createSeededRandom } from "../../simulated/random.js";
@@ -241,16 +242,7 @@ async function createDeviceUnderFire() {
     version: "1.1",
     binding: "U",
     tree,
-    servers: {
-      registration: () => ({
-        lifetime: 3600,
-        retryCount: 5,
-        retryTimer: 60,
-        sequenceDelay: 86400,
-        sequenceRetryCount: 1,
-      }),
-      notification: () => ({ minimumPeriod: 0 }),
-    },
+    accounts: createSimulatedAccounts(),
     clock,
     log,
   });
@@ -316,7 +308,7 @@ async function createDeviceUnderFire() {
     },
   });
   await tree.start();
-  client.connect(1, binding.connection(1, parseServerUri("coap://server.example")));
+  client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   await clock.advance(seconds(1));
   return {
     client,

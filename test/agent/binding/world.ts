@@ -11,6 +11,7 @@ import { Client } from "../../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../../agent/lwm2m/object-tree.js";
 import type { ObjectImplementation } from "../../../agent/model/definition.js";
 import type { DatagramHandlers, Peer } from "../../../agent/ports.js";
+import { createSimulatedAccounts } from "../../simulated/accounts.js";
 import { createSimulatedClock, settle } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 import { createSeededRandom } from "../../simulated/random.js";
@@ -32,22 +33,13 @@ export async function createWorld(
   const log = createRecordingLog();
   const tree = new ObjectTree();
   for (const object of objects) tree.add(object);
-  const periods: { minimumPeriod?: number; maximumPeriod?: number } = {};
+  const accounts = createSimulatedAccounts();
   const client = new Client({
     endpointName: "board",
     version: "1.1",
     binding: "U",
     tree,
-    servers: {
-      registration: () => ({
-        lifetime: 3600,
-        retryCount: 5,
-        retryTimer: 60,
-        sequenceDelay: 86400,
-        sequenceRetryCount: 1,
-      }),
-      notification: () => periods,
-    },
+    accounts,
     clock,
     log,
   });
@@ -87,7 +79,7 @@ export async function createWorld(
     log,
   });
   await tree.start();
-  client.connect(1, binding.connection(1, parseServerUri("coap://server.example")));
+  client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   await settle();
   return {
     clock,
@@ -95,7 +87,8 @@ export async function createWorld(
     tree,
     client,
     binding,
-    periods,
+    /** Of the Server, as it may write them. */
+    settings: accounts.settings(1),
     /** What the Server received. */
     received,
     /** Every datagram that the client sent. */
