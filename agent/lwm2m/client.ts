@@ -7,7 +7,8 @@ import { RequestError } from "../model/errors.js";
 import type { Path } from "../model/path.js";
 import type { Clock, Log, Millis } from "../ports.js";
 import type { Accounts, ServerAccount } from "./accounts.js";
-import { AttributeStore, type NotificationAttributes } from "./attributes.js";
+import { AttributeStore } from "./attribute-store.js";
+import { attributeValues, type NotificationAttributes } from "./attributes.js";
 import type { Awaitable } from "./awaitable.js";
 import { Dispatcher } from "./dispatcher.js";
 import { objectLinks } from "./object-links.js";
@@ -50,7 +51,8 @@ export class Client {
       clock,
       log,
       read: async (origin, path, accept) => this.#dispatcher.perform(origin, { kind: "read", path, accept }),
-      attributes: ({ shortServerId }, path) => this.#attributes.effective(shortServerId, path),
+      attributes: ({ shortServerId }, path) =>
+        attributeValues(this.#attributes.effective(shortServerId, path)),
       defaults: ({ shortServerId }) => defaultPeriods(accounts.server(shortServerId)),
       // A lost report of an update would leave the Server waiting for the rest of its patience.
       confirmable: ([objectId]) => objectId === firmwareUpdateObject,

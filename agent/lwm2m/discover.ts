@@ -3,7 +3,8 @@ import { formatLinks, type Link } from "../codec/link-format.js";
 import { RequestError } from "../model/errors.js";
 import { formatPath, type InstancePath, type Path, type ResourcePath } from "../model/path.js";
 import { isResourceInstances } from "../model/value.js";
-import { type AttributeStore, attributeEntries } from "./attributes.js";
+import type { AttributeStore } from "./attribute-store.js";
+import { attributeEntries } from "./attributes.js";
 import type { LiveResource, ObjectTree } from "./object-tree.js";
 import type { Origin, Reply } from "./operations.js";
 
@@ -30,7 +31,7 @@ export async function discover(
   };
 }
 
-type AttributesOf = (path: Path) => [name: string, value: number][];
+type AttributesOf = (path: Path) => [name: string, value: string][];
 
 async function linksOf(tree: ObjectTree, path: Path, attributesOf: AttributesOf): Promise<Link[]> {
   const [objectId, objectInstanceId, resourceId] = path;

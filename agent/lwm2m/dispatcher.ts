@@ -8,7 +8,8 @@ import { payloadCodec } from "../codec/payload.js";
 import { type ObjectDefinition, resourceById, type ValueSink } from "../model/definition.js";
 import { DecodeError, RequestError } from "../model/errors.js";
 import type { ObjectPath, Path, ResourcePath } from "../model/path.js";
-import { type AttributeStore, parseAttributes } from "./attributes.js";
+import type { AttributeStore } from "./attribute-store.js";
+import { parseAttributes } from "./attributes.js";
 import { type Awaitable, whenReady } from "./awaitable.js";
 import { checkOperation } from "./checks.js";
 import { discover } from "./discover.js";
@@ -89,12 +90,13 @@ export class Dispatcher {
   }
 
   async #writeAttributes(
-    { shortServerId }: Origin,
+    { shortServerId, version }: Origin,
     { path, attributes }: Operation & { kind: "writeAttributes" },
   ): Promise<Reply> {
-    const changes = parseAttributes(attributes);
+    const changes = parseAttributes(attributes, version);
     if (path.length > 2) await this.#tree.read(path); // what holds no value has nothing to attach to
-    this.#attributes.change(shortServerId, path, changes);
+    const resource = path[2] === undefined ? undefined : resourceById(this.#definition(path), path[2]);
+    this.#attributes.change(shortServerId, path, changes, resource);
     this.#attributesChanged();
     return { code: "2.04" };
   }
