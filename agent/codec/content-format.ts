@@ -6,7 +6,10 @@ export const contentFormats = {
   cbor: 60,
   senmlJson: 110,
   senmlCbor: 112,
+  senmlEtchJson: 320,
+  senmlEtchCbor: 322,
   tlv: 11542,
+  lwm2mCbor: 11544,
 } as const;
 
 export type ContentFormat = (typeof contentFormats)[keyof typeof contentFormats];

@@ -4,6 +4,7 @@
  * values and have functions of their own.
  */
 import { cbor } from "./cbor.js";
+import { lwm2mCbor } from "./lwm2m-cbor.js";
 import { opaque } from "./opaque.js";
 import type { PayloadCodec } from "./payload-codec.js";
 import { senmlCbor } from "./senml-cbor.js";
@@ -11,7 +12,7 @@ import { senmlJson } from "./senml-json.js";
 import { text } from "./text.js";
 import { tlv } from "./tlv.js";
 
-const codecs: readonly PayloadCodec[] = [text, opaque, cbor, senmlJson, senmlCbor, tlv];
+const codecs: readonly PayloadCodec[] = [text, opaque, cbor, senmlJson, senmlCbor, tlv, lwm2mCbor];
 
 /** What TLV was called before IANA gave it a number; LwM2M 1.0 servers still say it. */
 const LEGACY_TLV = 1542;

@@ -50,6 +50,15 @@ export function scalarOf(type: ResourceType, value: ResourceValue): Scalar {
   }
 }
 
+/**
+ * `valueFrom` for a format without names of fields: there only the Resource tells an Object Link from other text.
+ */
+export const bareValueFrom = (resource: ValueResource, scalar: Scalar): ResourceValue =>
+  valueFrom(
+    resource,
+    resource.type === "objlnk" && scalar.kind === "text" ? { ...scalar, kind: "objectLink" } : scalar,
+  );
+
 /** @throws DecodeError when the Resource holds another type, or the value does not fit it */
 export function valueFrom({ name, type }: ValueResource, scalar: Scalar): ResourceValue {
   const isNumber = scalar.kind === "integer" || scalar.kind === "float";

@@ -5,7 +5,7 @@ import { contentFormats } from "./content-format.js";
 import type { PayloadCodec } from "./payload-codec.js";
 import type { Scalar } from "./scalar.js";
 import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
-import { labels, recordOfFields, valueFields } from "./senml-fields.js";
+import { labels, type PackKind, recordOfFields, valueFields } from "./senml-fields.js";
 
 /** application/senml+cbor (LwM2M Core §7.4). */
 export const senmlCbor: PayloadCodec = {
@@ -46,20 +46,21 @@ function valueLabel({ kind }: Scalar): number | "vlo" {
 }
 
 /** @throws DecodeError */
-export function decodeSenmlCbor(payload: Uint8Array): SenmlRecord[] {
+export function decodeSenmlCbor(payload: Uint8Array, kind?: PackKind): SenmlRecord[] {
   const pack = decodeCbor(payload);
   if (!Array.isArray(pack)) throw new DecodeError("SenML is an array of records");
-  return pack.map(recordOf);
+  return pack.map((record) => recordOf(record, kind));
 }
 
-function recordOf(record: CborItem): SenmlRecord {
+function recordOf(record: CborItem, kind: PackKind = "pack"): SenmlRecord {
   if (!(record instanceof Map)) throw new DecodeError("a record of SenML is a map");
   const fields = new Map<string, Scalar | undefined>();
   for (const [label, item] of record) {
     const field = fieldOf(label);
     if (field !== undefined) fields.set(field, scalarOfField(item));
+    else if (kind === "fetchPack") throw new DecodeError("a Fetch Pack has no such field");
   }
-  return recordOfFields(fields);
+  return recordOfFields(fields, kind);
 }
 
 const fieldsByLabel = new Map<number, string>(Object.entries(labels).map(([field, label]) => [label, field]));

@@ -35,13 +35,24 @@ export const valueFields = {
   objectLink: "vlo",
 } as const satisfies Record<Scalar["kind"], string>;
 
+/** The records of a pack have values, those of a Fetch Pack ask for them (RFC 8790 §3.1). */
+export type PackKind = "pack" | "fetchPack";
+
+const fetchFields: ReadonlySet<string> = new Set(["bn", "n", "bt", "t", "bu", "u"]);
+
 /**
  * Reads the fields of one record by their JSON names. Units and update times are ignored, like fields that nobody knows.
- * @throws DecodeError for a field of the wrong type, for two values, and for what must be understood and is not
+ * @throws DecodeError for a field of the wrong type, for two values, and for what must be understood and is not; in a
+ *   Fetch Pack for every field that such a pack does not have
  */
-export function recordOfFields(fields: ReadonlyMap<string, Scalar | undefined>): SenmlRecord {
+export function recordOfFields(
+  fields: ReadonlyMap<string, Scalar | undefined>,
+  kind: PackKind = "pack",
+): SenmlRecord {
   const record: { -readonly [Name in keyof SenmlRecord]: SenmlRecord[Name] } = {};
   for (const [field, scalar] of fields) {
+    if (kind === "fetchPack" && !fetchFields.has(field))
+      throw new DecodeError("a Fetch Pack has no such field");
     switch (field) {
       case "bn":
         record.baseName = textIn(field, scalar);

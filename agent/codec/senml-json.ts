@@ -5,7 +5,7 @@ import { decodeJson, type JsonValue } from "./json.js";
 import type { PayloadCodec } from "./payload-codec.js";
 import type { Scalar } from "./scalar.js";
 import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
-import { recordOfFields, valueFields } from "./senml-fields.js";
+import { type PackKind, recordOfFields, valueFields } from "./senml-fields.js";
 import { encodeUtf8 } from "./utf8.js";
 
 /** application/senml+json (LwM2M Core §7.4). */
@@ -45,15 +45,16 @@ function formatValue({ kind, value }: Scalar): string {
 }
 
 /** @throws DecodeError */
-export function decodeSenmlJson(payload: Uint8Array): SenmlRecord[] {
+export function decodeSenmlJson(payload: Uint8Array, kind?: PackKind): SenmlRecord[] {
   const pack = decodeJson(payload);
   if (!Array.isArray(pack)) throw new DecodeError("SenML is an array of records");
-  return pack.map(recordOf);
+  return pack.map((record) => recordOf(record, kind));
 }
 
-function recordOf(record: JsonValue): SenmlRecord {
+function recordOf(record: JsonValue, kind?: PackKind): SenmlRecord {
   if (!(record instanceof Map)) throw new DecodeError("a record of SenML is an object");
-  return recordOfFields(new Map([...record].map(([field, value]) => [field, scalarOfField(field, value)])));
+  const fields = [...record].map(([field, value]) => [field, scalarOfField(field, value)] as const);
+  return recordOfFields(new Map(fields), kind);
 }
 
 function scalarOfField(field: string, value: JsonValue): Scalar | undefined {

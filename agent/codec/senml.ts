@@ -5,6 +5,7 @@
 import type { ObjectDefinition } from "../model/definition.js";
 import { DecodeError, RequestError } from "../model/errors.js";
 import {
+  type CompositePath,
   formatPath,
   MAX_ID,
   type Path,
@@ -13,14 +14,8 @@ import {
   type ResourcePath,
 } from "../model/path.js";
 import type { InstanceContent, ObjectContent } from "../model/value.js";
-import {
-  ascending,
-  ContentBuilder,
-  instancesOf,
-  resourceOf,
-  singleOf,
-  unassignedIn,
-} from "./object-content.js";
+import { ascending, ContentBuilder, resourceOf, singleOf, unassignedIn } from "./object-content.js";
+import { type PathValue, pathValues } from "./path-value.js";
 import { type Scalar, scalarOf, valueFrom } from "./scalar.js";
 
 /** One record as it is written; what is absent is not written. */
@@ -39,13 +34,15 @@ export interface SenmlRecord {
 
 /** One record with its base values worked in. */
 export interface ResolvedRecord {
-  /** Identifiers, none to four of them. */
-  readonly path: readonly number[];
-  /** Seconds, absolute from 2^28 on and otherwise relative to now; undefined when the record has no time. */
+  readonly path: CompositePath;
+  /** Seconds, absolute from `ABSOLUTE_TIME` on and otherwise relative to now; undefined when the record has no time. */
   readonly time: number | undefined;
   /** undefined in the requests of composite operations, which only name paths. */
   readonly value: Scalar | undefined;
 }
+
+/** Seconds since 1970 from here on, less is relative to now (RFC 8428 §4.5.3). */
+export const ABSOLUTE_TIME = 2 ** 28;
 
 // ---- Reading ---------------------------------------------------------------------------------------------------
 
@@ -65,8 +62,8 @@ export function resolveRecords(records: readonly SenmlRecord[]): ResolvedRecord[
   });
 }
 
-function pathOf(name: string): readonly number[] {
-  const path = name === "/" ? [] : parsePath(name);
+function pathOf(name: string): CompositePath {
+  const path: CompositePath | undefined = name === "/" ? [] : parsePath(name);
   if (path === undefined) throw new DecodeError("the name of a record is not a path");
   return path;
 }
@@ -100,7 +97,10 @@ function namesNoInstance(target: Path, records: readonly ResolvedRecord[]): bool
   return short > 0;
 }
 
-function valuePath(path: readonly number[], isUnassigned: boolean): ResourcePath | ResourceInstancePath {
+export function valuePath(
+  path: readonly number[],
+  isUnassigned = false,
+): ResourcePath | ResourceInstancePath {
   const [objectId, objectInstanceId, resourceId, resourceInstanceId] = path;
   if (objectId !== undefined && objectInstanceId !== undefined) {
     if (isUnassigned) return [objectId, MAX_ID, objectInstanceId];
@@ -130,26 +130,10 @@ export function recordsOf(definition: ObjectDefinition, target: Path, content: O
   }));
 }
 
-interface PathValue {
-  readonly path: readonly number[];
-  readonly value: Scalar;
-}
-
 function* valuesIn(definition: ObjectDefinition, content: ObjectContent): Generator<PathValue> {
   const unassigned = unassignedIn(content);
-  if (unassigned !== undefined) return yield* unassignedValues(definition, unassigned);
-  for (const [objectInstanceId, resources] of ascending(content)) {
-    for (const [resourceId, held] of ascending(resources)) {
-      const resource = resourceOf(definition, resourceId);
-      const path = [definition.id, objectInstanceId, resourceId];
-      if (!resource.multiple) yield { path, value: scalarOf(resource.type, singleOf(resource, held)) };
-      else {
-        for (const [id, value] of ascending(instancesOf(resource, held))) {
-          yield { path: [...path, id], value: scalarOf(resource.type, value) };
-        }
-      }
-    }
-  }
+  if (unassigned === undefined) yield* pathValues(definition, content);
+  else yield* unassignedValues(definition, unassigned);
 }
 
 function* unassignedValues(definition: ObjectDefinition, resources: InstanceContent): Generator<PathValue> {

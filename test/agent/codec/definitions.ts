@@ -75,6 +75,15 @@ export const Location = defineObject({
   resources: { latitude: { id: 0, operations: "R", type: "float", mandatory: true } },
 });
 
+/** OMA registry, Object 3303: its value. */
+export const Temperature = defineObject({
+  id: 3303,
+  name: "Temperature",
+  version: "1.0",
+  instances: "multiple",
+  resources: { sensorValue: { id: 5700, operations: "R", type: "float", mandatory: true } },
+});
+
 /** OMA registry, Object 16. */
 export const Portfolio = defineObject({
   id: 16,

@@ -17,7 +17,12 @@ import { extremes, sample } from "./samples.js";
 const codecs = (...formats: readonly number[]): PayloadCodec[] =>
   formats.map(payloadCodec).filter((codec) => codec !== undefined);
 
-const structured = codecs(contentFormats.tlv, contentFormats.senmlJson, contentFormats.senmlCbor);
+const structured = codecs(
+  contentFormats.tlv,
+  contentFormats.senmlJson,
+  contentFormats.senmlCbor,
+  contentFormats.lwm2mCbor,
+);
 const singleValue = codecs(contentFormats.text, contentFormats.cbor);
 const all = [...structured, ...singleValue];
 
@@ -31,7 +36,8 @@ const expectRoundTrip = (codec: PayloadCodec, target: Path, content: ObjectConte
   expect(codec.decode(Types, target, codec.encode(Types, target, content))).toEqual(content);
 
 test("the table knows each format by its number, and TLV by its old one", () => {
-  for (const format of [0, 42, 60, 110, 112, 11542]) expect(payloadCodec(format)?.contentFormat).toBe(format);
+  for (const format of [0, 42, 60, 110, 112, 11542, 11544])
+    expect(payloadCodec(format)?.contentFormat).toBe(format);
   expect(payloadCodec(1542)).toBe(payloadCodec(11542));
   for (const format of [40, 50, 1541, 11543]) expect(payloadCodec(format)).toBeUndefined();
 });

@@ -1,0 +1,36 @@
+import type { ObjectDefinition } from "../model/definition.js";
+import type { ObjectContent, ResourceContent } from "../model/value.js";
+import { ascending, instancesOf, resourceOf, singleOf } from "./object-content.js";
+import { type Scalar, scalarOf } from "./scalar.js";
+import type { ValueResource } from "./value-types.js";
+
+/** One value with its path: what the formats that name each of their values are made of. */
+export interface PathValue {
+  readonly path: readonly number[];
+  readonly value: Scalar;
+}
+
+/** The values of an Object in ascending order. */
+export function* pathValues(definition: ObjectDefinition, content: ObjectContent): Generator<PathValue> {
+  for (const [objectInstanceId, resources] of ascending(content)) {
+    for (const [resourceId, held] of ascending(resources)) {
+      const resource = resourceOf(definition, resourceId);
+      yield* resourceValues(resource, [definition.id, objectInstanceId, resourceId], held);
+    }
+  }
+}
+
+/** The value of a Resource, or those of its Resource Instances in ascending order. */
+export function* resourceValues(
+  resource: ValueResource,
+  path: readonly number[],
+  held: ResourceContent,
+): Generator<PathValue> {
+  if (!resource.multiple) {
+    yield { path, value: scalarOf(resource.type, singleOf(resource, held)) };
+    return;
+  }
+  for (const [id, value] of ascending(instancesOf(resource, held))) {
+    yield { path: [...path, id], value: scalarOf(resource.type, value) };
+  }
+}
