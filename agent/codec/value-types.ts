@@ -2,10 +2,10 @@
  * What the data types of LwM2M Core appendix C demand of a value, whatever the format. `…Of` takes a value from an
  * Object: a wrong one is a mistake in this program, a TypeError. `checked…` takes one from the network: a DecodeError.
  */
+import { rangeFault } from "../model/conformity.js";
 import type { NamedResource, ResourceDefinition } from "../model/definition.js";
 import { DecodeError } from "../model/errors.js";
 import { integerValue, isObjectLink, type ObjectLink, type ResourceValue } from "../model/value.js";
-import { encodeUtf8 } from "./utf8.js";
 
 export type IntegerType = "integer" | "unsigned";
 
@@ -86,18 +86,7 @@ export function checkedTime(value: number | bigint): number {
 }
 
 /** @throws DecodeError when `value` is outside the range of its definition; for text and bytes that is their length */
-export function checkRange({ name, range }: NamedResource, value: ResourceValue): void {
-  if (range === undefined) return;
-  const [minimum, maximum] = range;
-  const size = sizeOf(value);
-  // Written this way round so that NaN is outside.
-  if (size !== undefined && !(size >= minimum && size <= maximum)) {
-    throw new DecodeError(`${name} is outside ${minimum} to ${maximum}`);
-  }
-}
-
-function sizeOf(value: ResourceValue): number | bigint | undefined {
-  if (typeof value === "number" || typeof value === "bigint") return value;
-  if (typeof value === "string") return encodeUtf8(value).length;
-  return value instanceof Uint8Array ? value.length : undefined;
+export function checkRange(resource: NamedResource, value: ResourceValue): void {
+  const fault = rangeFault(resource, value);
+  if (fault !== undefined) throw new DecodeError(fault);
 }
