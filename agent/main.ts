@@ -3,13 +3,23 @@
  * file that knows all parts; each part knows only its neighbours below.
  */
 
+import { createAccessControl } from "../objects/access-control.js";
+import { createAccounts } from "../objects/accounts/accounts.js";
+import {
+  type AccessControlOptions,
+  type BootstrapServerOptions,
+  factoryContent,
+  type ServerAccountOptions,
+} from "../objects/accounts/factory.js";
+import { openAccountStore } from "../objects/accounts/store.js";
 import { createConfiguration } from "../objects/configuration.js";
 import { createDevice, type MemoryReadings, type PowerReadings } from "../objects/device.js";
 import type { FirmwareUpdateProgress } from "../objects/firmware-update/effects.js";
 import { createFirmwareUpdate, type FirmwareUpdateObject } from "../objects/firmware-update/object.js";
 import { type StateNumber, stateNumbers } from "../objects/firmware-update/state.js";
+import { createOscore } from "../objects/oscore.js";
 import { createSecurity } from "../objects/security.js";
-import { createServerObject, type ServerAccount, type ServerObject } from "../objects/server.js";
+import { createServerObject } from "../objects/server.js";
 import { createSystemClock } from "../platform/clock.js";
 import { createHttpDownloader } from "../platform/download/http.js";
 import { createPackageStorage } from "../platform/files/packages.js";
@@ -44,16 +54,21 @@ export {
   type UpdateAttempt,
 } from "./ports.js";
 
-/** A Server as the operator describes it: its address, and where its account in the Server object starts from. */
-export interface AgentServer extends ServerAccount {
-  /** `coap://host[:port]` */
-  readonly uri: string;
-}
+/** A Server as the operator describes it: `coap://host[:port]`, and where its account starts from. */
+export type AgentServer = ServerAccountOptions;
+
+/** The Bootstrap-Server as the operator describes it, at `coap://host[:port]`. */
+export type AgentBootstrapServer = BootstrapServerOptions;
 
 export interface AgentOptions {
   /** Endpoint Client Name: what Servers know this device by. */
   readonly endpointName: string;
+  /** May be empty when there is a Bootstrap-Server. */
   readonly servers: readonly AgentServer[];
+  /** Whom to ask for Servers when there are none, or when they fail. */
+  readonly bootstrapServer?: AgentBootstrapServer;
+  /** What each of several Servers may do. Without any entry all of them may do everything. */
+  readonly accessControl?: readonly AccessControlOptions[];
   readonly board: Board;
   /** Durable records. Made if it does not exist. */
   readonly stateDirectory: string;
@@ -102,9 +117,9 @@ const defaultMaximumPackageSize = 1024 ** 3;
 
 /** @throws ConfigError when the options cannot be used */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { endpointName, board, log, servers, plugins = [] } = options;
+  const { endpointName, board, log, plugins = [] } = options;
   checkEndpointName(endpointName);
-  for (const { uri } of servers) parseServerUri(uri);
+  checkServers(options);
   const clock = createSystemClock();
   const store = createFileStore(options.stateDirectory);
   const storage = await createPackageStorage({
@@ -120,15 +135,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     firmwareUpdate: () => firmwareUpdate,
   });
 
-  const serverObject = createServerObject({
-    store,
-    log,
-    servers,
-    on: {
-      disable: (shortServerId, timeout) => client.disable(shortServerId, seconds(timeout)),
-      updateTrigger: (shortServerId) => client.triggerUpdate(shortServerId),
-    },
-  });
+  const accountStore = await openAccountStore({ store, log, clock, factory: factoryContent(options) });
+  const accounts: Accounts = createAccounts(accountStore);
   const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
     downloaders: [httpDownloader(options, storage)],
     storage,
@@ -140,15 +148,18 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     hooks: pluginHost.firmwareUpdateHooks(),
   });
   const objects = [
-    createSecurity(
-      servers.map(({ uri, shortServerId }) => ({
-        uri,
-        shortServerId,
-        bootstrapServer: false,
-        credentials: { mode: "noSec" },
-      })),
-    ),
-    serverObject,
+    createSecurity(accountStore),
+    createServerObject(accountStore, {
+      disable: (shortServerId) => {
+        const timeout = accounts.server(shortServerId)?.settings().disableTimeoutSeconds;
+        if (timeout !== undefined) client.disable(shortServerId, seconds(timeout));
+      },
+      updateTrigger: (shortServerId) => client.triggerUpdate(shortServerId),
+      canBootstrap: () => false,
+      bootstrapTrigger: () => undefined,
+    }),
+    createAccessControl(accountStore),
+    createOscore(accountStore),
     createDevice({
       clock,
       log,
@@ -176,11 +187,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     version: "1.1",
     binding: "U",
     tree,
-    accounts: accountsOf(servers, serverObject),
+    accounts,
     clock,
     log,
   });
-  tree.onChange((change) => followServerObject(change, servers, client));
+  tree.onChange((change) => followServerObject(change, accounts, client));
   const binding = new CoapBinding({
     client,
     openSocket: (family, handlers) => openUdpSocket({ family }, handlers),
@@ -221,7 +232,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     abandon: () => end(() => client.abandon()),
     status: () => ({
       endpointName,
-      registrations: servers.map(({ shortServerId, uri }) => ({
+      registrations: accounts.servers().map(({ shortServerId, uri }) => ({
         shortServerId,
         uri,
         state: client.registrationState(shortServerId)?.name ?? "unregistered",
@@ -248,6 +259,13 @@ function checkEndpointName(endpointName: string): void {
   }
 }
 
+function checkServers({ servers, bootstrapServer }: AgentOptions): void {
+  if (servers.length === 0 && bootstrapServer === undefined) {
+    throw new ConfigError("there is neither a server nor a Bootstrap-Server: give at least one of them");
+  }
+  for (const { uri } of [...servers, ...(bootstrapServer ? [bootstrapServer] : [])]) parseServerUri(uri);
+}
+
 function httpDownloader(
   { wrapDownloader = (downloader) => downloader, log }: AgentOptions,
   storage: PackageStorage,
@@ -257,39 +275,18 @@ function httpDownloader(
   );
 }
 
-/** The accounts that the operator set: one instance of Security and one of Server for each, in their order. */
-function accountsOf(servers: readonly AgentServer[], serverObject: ServerObject): Accounts {
-  const accounts = servers.map(({ shortServerId, uri }, index) => ({
-    shortServerId,
-    uri,
-    securityInstanceId: index,
-    serverInstanceId: index,
-    settings: () => ({
-      ...serverObject.settings(shortServerId),
-      preferredTransport: undefined,
-      supportedVersions: [],
-      confirmableByDefault: false,
-    }),
-  }));
-  return {
-    servers: () => accounts,
-    server: (shortServerId) => accounts.find((account) => account.shortServerId === shortServerId),
-    bootstrapServer: () => undefined,
-    onChange: () => () => undefined,
-  };
-}
-
 const serverObjectId = 1;
 const lifetimeResource = 1;
 const defaultPeriodResources: readonly number[] = [2, 3];
 
 /** What a Server writes about itself takes effect at once: a new lifetime by an Update, new Periods on observations. */
-function followServerObject(change: TreeChange, servers: readonly AgentServer[], client: Client): void {
+function followServerObject(change: TreeChange, accounts: Accounts, client: Client): void {
   if (change.kind !== "values") return;
   for (const [objectId, objectInstanceId, resourceId] of change.paths) {
     if (objectId !== serverObjectId) continue;
-    const shortServerId = servers[objectInstanceId]?.shortServerId; // instances are in the order of the accounts
-    if (shortServerId === undefined) continue;
+    const account = accounts.servers().find(({ serverInstanceId }) => serverInstanceId === objectInstanceId);
+    if (account === undefined) continue;
+    const { shortServerId } = account;
     if (resourceId === lifetimeResource) client.lifetimeChanged(shortServerId);
     if (defaultPeriodResources.includes(resourceId)) client.periodsChanged();
   }

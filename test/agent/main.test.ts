@@ -60,6 +60,13 @@ describe("an endpoint name", () => {
   });
 });
 
+test("an agent with nobody to speak to is refused with a word to the operator", async () => {
+  await expect(createAgent(options({ servers: [] }))).rejects.toBeInstanceOf(ConfigError);
+  await expect(
+    createAgent(options({ bootstrapServer: { uri: "http://bootstrap.example" } })),
+  ).rejects.toBeInstanceOf(ConfigError);
+});
+
 test("an agent that cannot start ends what it began, and only that", async () => {
   const notes: string[] = [];
   const agent = await createAgent(

@@ -1,63 +1,45 @@
 import { describe, expect, test } from "vitest";
-import { ConfigError } from "../../agent/model/errors.js";
-import { createSecurity, Security, type SecurityAccount } from "../../objects/security.js";
+import { factoryContent } from "../../objects/accounts/factory.js";
+import { openAccountStore } from "../../objects/accounts/store.js";
+import { createOscore, Oscore } from "../../objects/oscore.js";
+import { createSecurity, Security } from "../../objects/security.js";
+import { createSimulatedClock } from "../simulated/clock.js";
+import { createRecordingLog } from "../simulated/log.js";
+import { createMemoryStore } from "../simulated/store.js";
 import { tested } from "./doubles.js";
 
-const key = Uint8Array.of(1, 2, 3);
-const psk: SecurityAccount = {
-  bootstrapServer: false,
-  shortServerId: 101,
-  uri: "coaps://server.example:5684",
-  credentials: { mode: "psk", identity: new TextEncoder().encode("dev1"), key },
-  ciphersuites: [0xc0a8, 0xccab],
-};
-const bootstrap: SecurityAccount = {
-  bootstrapServer: true,
-  uri: "coap://bootstrap.example",
-  credentials: { mode: "noSec" },
-  clientHoldOffSeconds: 10,
-};
+const openAccounts = () =>
+  openAccountStore({
+    store: createMemoryStore(),
+    log: createRecordingLog(),
+    clock: createSimulatedClock(),
+    factory: factoryContent({
+      servers: [{ uri: "coap://server.example", shortServerId: 101, lifetime: 300 }],
+      bootstrapServer: { uri: "coap://bootstrap.example" },
+    }),
+  });
 
 describe("the Security Object", () => {
-  test("has one instance per account", async () => {
-    const object = tested(createSecurity([psk, bootstrap]));
-
-    expect(await object.read("serverUri", 0)).toBe("coaps://server.example:5684");
-    expect(await object.read("securityMode", 0)).toBe(0);
-    expect(await object.read("shortServerId", 0)).toBe(101);
-    expect(await object.read("ciphersuites", 0)).toEqual(
-      new Map([
-        [0, 0xc0a8],
-        [1, 0xccab],
-      ]),
-    );
-    expect(await object.read("bootstrapServer", 1)).toBe(true);
-    expect(await object.read("securityMode", 1)).toBe(3);
-    expect(await object.read("shortServerId", 1)).toBeUndefined();
-    expect(await object.read("clientHoldOffTime", 1)).toBe(10);
+  test("has an instance per account, the Bootstrap-Server's included", async () => {
+    const object = createSecurity(await openAccounts());
+    expect([...object.instances.keys()]).toEqual([0, 1]);
   });
 
-  test("does not give the Secret Key away, not even to the engine", async () => {
-    const object = tested(createSecurity([psk]));
-    await expect(object.read("secretKey")).rejects.toMatchObject({ code: "4.01" });
-  });
-
-  test("cannot be written", async () => {
-    const object = tested(createSecurity([psk]));
+  test("shows nothing and takes nothing through the door that Servers use", async () => {
+    const object = tested(createSecurity(await openAccounts()));
+    for (const name of Object.keys(Security.resources)) {
+      await expect(object.read(name)).rejects.toMatchObject({ code: "4.01" });
+    }
     await expect(object.write("serverUri", "coap://evil.example")).rejects.toMatchObject({ code: "4.01" });
-    await expect(object.write("secretKey", key)).rejects.toMatchObject({ code: "4.01" });
   });
 
   test("is for the Bootstrap-Server alone, resource by resource", () => {
     for (const resource of Object.values(Security.resources)) expect(resource.operations).toBe("BS");
-    expect(Object.values(Security.resources).map(({ id }) => id)).toEqual([...Array(18).keys()]);
+    expect(Object.values(Security.resources).map(({ id }) => id)).toEqual([...Array(31).keys()]);
   });
+});
 
-  test("refuses two servers with one Short Server ID", () => {
-    expect(() => createSecurity([psk, psk])).toThrow(ConfigError);
-  });
-
-  test("refuses two Bootstrap-Servers", () => {
-    expect(() => createSecurity([bootstrap, bootstrap])).toThrow(ConfigError);
-  });
+test("the OSCORE Object is for the Bootstrap-Server alone and empty from the factory", async () => {
+  for (const resource of Object.values(Oscore.resources)) expect(resource.operations).toBe("BS");
+  expect(createOscore(await openAccounts()).instances.size).toBe(0);
 });

@@ -1,33 +1,43 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../agent/model/errors.js";
-import { createServerObject, type ServerAccount, type ServerOptions } from "../../objects/server.js";
+import { createAccounts } from "../../objects/accounts/accounts.js";
+import { factoryContent, type ServerAccountOptions } from "../../objects/accounts/factory.js";
+import { openAccountStore } from "../../objects/accounts/store.js";
+import { createServerObject } from "../../objects/server.js";
+import { createSimulatedClock } from "../simulated/clock.js";
 import { createRecordingLog } from "../simulated/log.js";
-import { createFailableStore, type FailableStore, tested } from "./doubles.js";
+import { createFailableStore, tested } from "./doubles.js";
 
-function create({
+type Account = Omit<ServerAccountOptions, "uri">;
+
+async function create({
   servers = [{ shortServerId: 101, lifetime: 300 }],
   store = createFailableStore(),
-  ...rest
-}: Partial<ServerOptions> & { servers?: readonly ServerAccount[]; store?: FailableStore } = {}) {
+  canBootstrap = false,
+}: {
+  servers?: readonly Account[];
+  store?: ReturnType<typeof createFailableStore>;
+  canBootstrap?: boolean;
+} = {}) {
   const orders: string[] = [];
   const log = createRecordingLog();
-  const object = createServerObject({
-    store,
-    log,
-    servers,
-    on: {
-      disable: (id, seconds) => void orders.push(`disable ${id} for ${seconds}`),
-      updateTrigger: (id) => void orders.push(`update ${id}`),
-    },
-    ...rest,
+  const factory = factoryContent({
+    servers: servers.map((one) => ({ ...one, uri: "coap://server.example" })),
   });
-  return { object, orders, store, log, ...tested(object) };
+  const accountStore = await openAccountStore({ store, log, clock: createSimulatedClock(), factory });
+  const object = createServerObject(accountStore, {
+    disable: (id) => void orders.push(`disable ${id}`),
+    updateTrigger: (id) => void orders.push(`update ${id}`),
+    bootstrapTrigger: (id) => void orders.push(`bootstrap ${id}`),
+    canBootstrap: () => canBootstrap,
+  });
+  const settings = (id: number) => createAccounts(accountStore).server(id)?.settings();
+  return { settings, orders, store, log, ...tested(object) };
 }
 
 describe("settings", () => {
-  test("are the defaults of the specification where an account says nothing", () => {
-    expect(create().object.settings(101)).toEqual({
-      shortServerId: 101,
+  test("are the defaults of the specification where an account says nothing", async () => {
+    expect((await create()).settings(101)).toEqual({
       lifetimeSeconds: 300,
       binding: "U",
       notificationStoring: true,
@@ -42,27 +52,49 @@ describe("settings", () => {
       retryTimerSeconds: 60,
       sequenceDelaySeconds: 86400,
       sequenceRetryCount: 1,
+      preferredTransport: undefined,
       muteSend: true,
+      supportedVersions: [],
+      confirmableByDefault: false,
     });
   });
 
-  test("know that a Default Maximum Period of 0 is none, and that the largest delay means never", () => {
+  test("know that a Default Maximum Period of 0 is none, and that the largest delay means never", async () => {
     const servers = [
       { shortServerId: 7, lifetime: 1, defaultMaximumPeriod: 0, sequenceDelayTimer: 4294967295 },
     ];
-    const settings = create({ servers }).object.settings(7);
-    expect(settings.defaultMaximumPeriodSeconds).toBeUndefined();
-    expect(settings.sequenceDelaySeconds).toBeUndefined();
+    const settings = (await create({ servers })).settings(7);
+    expect(settings).toMatchObject({
+      defaultMaximumPeriodSeconds: undefined,
+      sequenceDelaySeconds: undefined,
+    });
   });
 
-  test("of an unknown server do not exist", () => {
-    expect(() => create().object.settings(5)).toThrow("Short Server ID 5");
+  test("tell what a Server of version 1.2 prefers", async () => {
+    const servers = [
+      {
+        shortServerId: 7,
+        lifetime: 1,
+        preferredTransport: "T",
+        supportedServerVersions: ["1.1", "1.2.1"],
+        defaultNotificationMode: 1,
+      },
+    ];
+    expect((await create({ servers })).settings(7)).toMatchObject({
+      preferredTransport: "T",
+      supportedVersions: ["1.1", "1.2.1"],
+      confirmableByDefault: true,
+    });
+  });
+
+  test("of an unknown server do not exist", async () => {
+    expect((await create()).settings(5)).toBeUndefined();
   });
 });
 
 describe("a Server", () => {
   test("reads only Resources that have a value", async () => {
-    const { read } = create();
+    const { read } = await create();
     expect(await read("shortServerId")).toBe(101);
     expect(await read("notificationStoring")).toBe(true);
     expect(await read("defaultMinimumPeriod")).toBeUndefined();
@@ -70,7 +102,7 @@ describe("a Server", () => {
   });
 
   test("changes its settings, and they survive a restart", async () => {
-    const before = create();
+    const before = await create();
     await before.start();
     await before.write("lifetime", 60);
     await before.write("defaultMinimumPeriod", 5);
@@ -78,10 +110,10 @@ describe("a Server", () => {
     await before.write("muteSend", false);
     await before.write("apnLink", { objectId: 11, objectInstanceId: 0 });
 
-    const after = create({ store: before.store });
+    const after = await create({ store: before.store });
     await after.start();
 
-    expect(after.object.settings(101)).toMatchObject({
+    expect(after.settings(101)).toMatchObject({
       lifetimeSeconds: 60,
       defaultMinimumPeriodSeconds: 5,
       notificationStoring: false,
@@ -92,14 +124,14 @@ describe("a Server", () => {
 
   test("takes a Resource away that the operator had set, and it stays away", async () => {
     const servers = [{ shortServerId: 101, lifetime: 300, retryCount: 9 }];
-    const before = create({ servers });
+    const before = await create({ servers });
     await before.remove("retryCount");
 
-    const after = create({ servers, store: before.store });
+    const after = await create({ servers, store: before.store });
     await after.start();
 
     expect(await after.read("retryCount")).toBeUndefined();
-    expect(after.object.settings(101).retryCount).toBe(5);
+    expect(after.settings(101)?.retryCount).toBe(5);
   });
 
   test("changes its own account only", async () => {
@@ -107,44 +139,42 @@ describe("a Server", () => {
       { shortServerId: 101, lifetime: 300 },
       { shortServerId: 102, lifetime: 300 },
     ];
-    const { object, write } = create({ servers });
+    const { settings, write } = await create({ servers });
     await write("lifetime", 60, 1);
-    expect(object.settings(101).lifetimeSeconds).toBe(300);
-    expect(object.settings(102).lifetimeSeconds).toBe(60);
+    expect(settings(101)?.lifetimeSeconds).toBe(300);
+    expect(settings(102)?.lifetimeSeconds).toBe(60);
   });
 
   test.each(["", "Q", "UU", "u", "UX", "U T"])("cannot write the binding %j", async (binding) => {
-    const { write, read } = create();
+    const { write, read } = await create();
     await expect(write("binding", binding)).rejects.toMatchObject({ code: "4.00" });
     expect(await read("binding")).toBe("U");
   });
 
   test.each(["U", "UQ", "UT", "T"])("writes the binding %j", async (binding) => {
-    const { write, read } = create();
+    const { write, read } = await create();
     await write("binding", binding);
     expect(await read("binding")).toBe(binding);
   });
 
   test("gets no confirmation for a value that is not durable", async () => {
-    const { object, write, store } = create();
+    const { settings, write, store } = await create();
     store.fail = new Error("disk full");
     await expect(write("lifetime", 60)).rejects.toThrow("disk full");
-    expect(object.settings(101).lifetimeSeconds).toBe(300);
+    expect(settings(101)?.lifetimeSeconds).toBe(300);
   });
 
-  test("disables itself after the answer, for the time it set", async () => {
-    const { write, executeUnanswered, orders } = create();
-    await write("disableTimeout", 120);
-
+  test("disables itself after the answer", async () => {
+    const { executeUnanswered, orders } = await create();
     const answer = await executeUnanswered("disable");
     expect(orders).toEqual([]);
     answer();
 
-    expect(orders).toEqual(["disable 101 for 120"]);
+    expect(orders).toEqual(["disable 101"]);
   });
 
   test("triggers an Update after the answer", async () => {
-    const { executeUnanswered, orders } = create();
+    const { executeUnanswered, orders } = await create();
     const answer = await executeUnanswered("registrationUpdateTrigger");
     expect(orders).toEqual([]);
     answer();
@@ -152,35 +182,49 @@ describe("a Server", () => {
   });
 });
 
-test("the bootstrap trigger is there only with a Bootstrap-Server account", async () => {
-  expect(create().object.instances.get(0)?.["bootstrapRequestTrigger"]).toBeUndefined();
+describe("a Bootstrap-Request Trigger", () => {
+  test("is carried out after the answer", async () => {
+    const { executeUnanswered, orders } = await create({ canBootstrap: true });
+    const answer = await executeUnanswered("bootstrapRequestTrigger");
+    expect(orders).toEqual([]);
+    answer();
+    expect(orders).toEqual(["bootstrap 101"]);
+  });
 
-  const orders: string[] = [];
-  const on = {
-    disable: () => {},
-    updateTrigger: () => {},
-    bootstrapTrigger: (id: number) => void orders.push(`bootstrap ${id}`),
-  };
-  await create({ on }).execute("bootstrapRequestTrigger");
-  expect(orders).toEqual(["bootstrap 101"]);
+  test("is refused without a Bootstrap-Server account", async () => {
+    const { execute, orders } = await create();
+    await expect(execute("bootstrapRequestTrigger")).rejects.toMatchObject({ code: "4.05" });
+    expect(orders).toEqual([]);
+  });
 });
 
 test("a damaged record leaves the operator's values and a line in the log", async () => {
-  const store = createFailableStore([
-    ["server-101", new TextEncoder().encode('{"version":1,"content":{"lifetime":"soon"}}')],
-  ]);
-  const { object, start, log } = create({ store });
-
-  await start();
-
-  expect(object.settings(101).lifetimeSeconds).toBe(300);
-  expect(log.lines).toMatchObject([{ level: "warn", fields: { record: "server-101" } }]);
+  const record = new TextEncoder().encode(
+    '{"version":1,"content":{"content":[[1,[[0,[[1,"soon"]]]]]],"factory":[]}}',
+  );
+  const { settings, log } = await create({ store: createFailableStore([["accounts", record]]) });
+  expect(settings(101)?.lifetimeSeconds).toBe(300);
+  expect(log.lines).toMatchObject([{ level: "warn", fields: { record: "accounts" } }]);
 });
 
-test("two servers with one Short Server ID are refused", () => {
+test("two servers with one Short Server ID are refused", async () => {
   const servers = [
     { shortServerId: 101, lifetime: 300 },
     { shortServerId: 101, lifetime: 60 },
   ];
-  expect(() => create({ servers })).toThrow(ConfigError);
+  await expect(create({ servers })).rejects.toThrow(ConfigError);
+});
+
+test.each(["", "UT", "X"])("%j is not a Preferred Transport", async (transport) => {
+  const { write } = await create();
+  await expect(write("preferredTransport", transport)).rejects.toMatchObject({ code: "4.00" });
+});
+
+test("Supported Server Versions are versions", async () => {
+  const { write, read } = await create();
+  await write("supportedServerVersions", new Map([[0, "1.2.1"]]));
+  await expect(write("supportedServerVersions", new Map([[0, "new"]]))).rejects.toMatchObject({
+    code: "4.00",
+  });
+  expect(await read("supportedServerVersions")).toEqual(new Map([[0, "1.2.1"]]));
 });

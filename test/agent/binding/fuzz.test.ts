@@ -13,8 +13,12 @@ import type { ObjectDefinition, ResourceDefinition } from "../../../agent/model/
 import { formatPath, MAX_ID, type Path, parsePath } from "../../../agent/model/path.js";
 import type { InstanceContent, ResourceContent } from "../../../agent/model/value.js";
 import { seconds } from "../../../agent/ports.js";
+import { createAccessControl } from "../../../objects/access-control.js";
+import { factoryContent } from "../../../objects/accounts/factory.js";
+import { openAccountStore } from "../../../objects/accounts/store.js";
 import { createConfiguration } from "../../../objects/configuration.js";
 import { createDevice } from "../../../objects/device.js";
+import { createOscore } from "../../../objects/oscore.js";
 import { createSecurity } from "../../../objects/security.js";
 import { createServerObject } from "../../../objects/server.js";
 import { World } from "../../objects/firmware-update/world.js";
@@ -194,21 +198,20 @@ async function createDeviceUnderFire() {
   const log = createRecordingLog();
   const store = createMemoryStore();
   const firmware = new World().agent({ clock }); // its board never restarts, and its own log says so
+  const factory = factoryContent({
+    servers: [{ uri: "coap://server.example", shortServerId: 1, lifetime: 3600 }],
+  });
+  const accountStore = await openAccountStore({ store, log, clock, factory });
   const objects = [
-    createSecurity([
-      {
-        uri: "coap://server.example",
-        shortServerId: 1,
-        bootstrapServer: false,
-        credentials: { mode: "noSec" },
-      },
-    ]),
-    createServerObject({
-      store,
-      log,
-      servers: [{ shortServerId: 1, lifetime: 3600 }],
-      on: { disable: () => undefined, updateTrigger: () => client.triggerUpdate(1) },
+    createSecurity(accountStore),
+    createServerObject(accountStore, {
+      disable: () => undefined,
+      updateTrigger: () => client.triggerUpdate(1),
+      canBootstrap: () => false,
+      bootstrapTrigger: () => undefined,
     }),
+    createAccessControl(accountStore),
+    createOscore(accountStore),
     createDevice({
       clock,
       log,
