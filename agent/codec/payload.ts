@@ -4,7 +4,9 @@
  * values and have functions of their own.
  */
 import { cbor } from "./cbor.js";
+import { contentFormats } from "./content-format.js";
 import { lwm2mCbor } from "./lwm2m-cbor.js";
+import { lwm2mJson } from "./lwm2m-json.js";
 import { opaque } from "./opaque.js";
 import type { PayloadCodec } from "./payload-codec.js";
 import { senmlCbor } from "./senml-cbor.js";
@@ -12,14 +14,12 @@ import { senmlJson } from "./senml-json.js";
 import { text } from "./text.js";
 import { tlv } from "./tlv.js";
 
-const codecs: readonly PayloadCodec[] = [text, opaque, cbor, senmlJson, senmlCbor, tlv, lwm2mCbor];
-
-/** What TLV was called before IANA gave it a number; LwM2M 1.0 servers still say it. */
-const LEGACY_TLV = 1542;
+const codecs: readonly PayloadCodec[] = [text, opaque, cbor, senmlJson, senmlCbor, tlv, lwm2mJson, lwm2mCbor];
 
 const byContentFormat = new Map<number, PayloadCodec>([
   ...codecs.map((codec) => [codec.contentFormat, codec] as const),
-  [LEGACY_TLV, tlv],
+  [contentFormats.earlyTlv, tlv],
+  [contentFormats.earlyJson, lwm2mJson],
 ]);
 
 /** undefined when values have no such format. */

@@ -1,7 +1,8 @@
-import { DecodeError, RequestError } from "../model/errors.js";
-import { decodeBase64, encodeBase64 } from "./base64.js";
+import { DecodeError } from "../model/errors.js";
+import { decodeBase64 } from "./base64.js";
 import { contentFormats } from "./content-format.js";
 import { decodeJson, type JsonValue } from "./json.js";
+import { formatJsonScalar } from "./json-scalar.js";
 import type { PayloadCodec } from "./payload-codec.js";
 import type { Scalar } from "./scalar.js";
 import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
@@ -26,22 +27,8 @@ function formatRecord({ baseName, baseTime, name, time, value }: SenmlRecord): s
   if (baseTime !== undefined) fields.push(`"bt":${baseTime}`);
   if (name !== undefined) fields.push(`"n":${JSON.stringify(name)}`);
   if (time !== undefined) fields.push(`"t":${time}`);
-  if (value !== undefined) fields.push(`"${valueFields[value.kind]}":${formatValue(value)}`);
+  if (value !== undefined) fields.push(`"${valueFields[value.kind]}":${formatJsonScalar(value, "url")}`);
   return `{${fields.join(",")}}`;
-}
-
-function formatValue({ kind, value }: Scalar): string {
-  switch (kind) {
-    case "bytes":
-      return JSON.stringify(encodeBase64(value, "url"));
-    case "integer":
-      return value.toString(); // JSON.stringify does not take a bigint
-    case "float":
-      if (!Number.isFinite(value)) throw new RequestError("4.06", `JSON cannot carry ${value}`);
-      return value.toString();
-    default:
-      return JSON.stringify(value);
-  }
 }
 
 /** @throws DecodeError */

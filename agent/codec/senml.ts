@@ -76,12 +76,13 @@ export function contentOf(
   definition: ObjectDefinition,
   target: Path,
   records: readonly ResolvedRecord[],
+  read: typeof valueFrom = valueFrom,
 ): ObjectContent {
   const builder = new ContentBuilder(definition, target);
   const isUnassigned = namesNoInstance(target, records);
   for (const { path, value } of records) {
     if (value === undefined) throw new DecodeError(`the record for ${formatPath(path)} has no value`);
-    builder.addValue(valuePath(path, isUnassigned), (resource) => valueFrom(resource, value));
+    builder.addValue(valuePath(path, isUnassigned), (resource) => read(resource, value));
   }
   return builder.finish();
 }

@@ -21,6 +21,7 @@ const structured = codecs(
   contentFormats.tlv,
   contentFormats.senmlJson,
   contentFormats.senmlCbor,
+  contentFormats.json,
   contentFormats.lwm2mCbor,
 );
 const singleValue = codecs(contentFormats.text, contentFormats.cbor);
@@ -35,11 +36,12 @@ const types = Object.keys(extremes) as ResourceType[];
 const expectRoundTrip = (codec: PayloadCodec, target: Path, content: ObjectContent) =>
   expect(codec.decode(Types, target, codec.encode(Types, target, content))).toEqual(content);
 
-test("the table knows each format by its number, and TLV by its old one", () => {
-  for (const format of [0, 42, 60, 110, 112, 11542, 11544])
+test("the table knows each format by its number, TLV and JSON also by their old ones", () => {
+  for (const format of [0, 42, 60, 110, 112, 11542, 11543, 11544])
     expect(payloadCodec(format)?.contentFormat).toBe(format);
   expect(payloadCodec(1542)).toBe(payloadCodec(11542));
-  for (const format of [40, 50, 1541, 11543]) expect(payloadCodec(format)).toBeUndefined();
+  expect(payloadCodec(1543)).toBe(payloadCodec(11543));
+  for (const format of [40, 50, 320, 322, 1541]) expect(payloadCodec(format)).toBeUndefined();
 });
 
 describe.each(all)("Content-Format $contentFormat", (codec) => {
