@@ -164,7 +164,8 @@ export class CoapBinding {
   /** A body that comes in blocks: streamed when the Resource takes it so, else collected and served as a whole. */
   async #open(head: IncomingHead): Promise<BodySink | Response | undefined> {
     try {
-      const sink = await this.#options.client.receive(operationOf(head), head.size);
+      const origin = this.#knownOrigin(head.peer);
+      const sink = await this.#options.client.receive(origin, operationOf(head), head.size);
       return sink && this.#bodySink(head, sink);
     } catch (error) {
       return this.#refusal(head, error);

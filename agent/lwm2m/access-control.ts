@@ -1,6 +1,7 @@
 /**
  * Who may do what (LwM2M Core 1.2 §8): the rights that the instances of Object 2 give to Servers. With one Server Account
- * there is nothing to control and that Server may do everything. The Bootstrap-Server is never asked.
+ * there is nothing to control, and without any instance of Object 2 every Server may do everything. Operations of the
+ * Bootstrap-Server never come here.
  */
 import { RequestError } from "../model/errors.js";
 import { formatPath, MAX_ID, type Path } from "../model/path.js";
@@ -55,7 +56,7 @@ export function rightsOf(
 
 export interface AccessControlOptions {
   /** Is there more than one Server Account? */
-  readonly isEnabled: () => boolean;
+  readonly severalServers: () => boolean;
   readonly entries: AccessControlEntries;
 }
 
@@ -73,14 +74,17 @@ export class AccessControl {
 
   /** Has the Server this right on the Object Instance that `path` is in, or for `create` on the Object? */
   allows({ shortServerId }: Origin, path: Path, right: Right): boolean {
-    const { isEnabled, entries } = this.#options;
-    if (!isEnabled()) return true;
+    if (!this.#isInForce()) return true;
     const [objectId, objectInstanceId] = path;
     if (objectId === accessControlObject) return this.#allowsOnItself(shortServerId, objectInstanceId, right);
-    if (right === "create")
-      return hasBit(rightsOf(entries.entries(), shortServerId, objectId, MAX_ID), right);
-    if (objectInstanceId === undefined) return true; // each instance is asked for by itself
-    return hasBit(rightsOf(entries.entries(), shortServerId, objectId, objectInstanceId), right);
+    if (right !== "create" && objectInstanceId === undefined) return true; // instances are asked for one by one
+    const subject = objectInstanceId ?? MAX_ID; // a Create has a path without instance
+    return hasBit(rightsOf(this.#options.entries.entries(), shortServerId, objectId, subject), right);
+  }
+
+  #isInForce(): boolean {
+    const { severalServers, entries } = this.#options;
+    return entries.entries().length > 0 && severalServers();
   }
 
   /** Every Server may see who may do what; the owner alone may change it, and instances follow what they control. */
@@ -101,7 +105,7 @@ export class AccessControl {
 
   /** A Server created an instance: it owns it. */
   created({ shortServerId }: Origin, objectId: number, objectInstanceId: number): Awaitable<void> {
-    if (!this.#options.isEnabled()) return undefined;
+    if (!this.#isInForce()) return undefined;
     return this.#options.entries.create({
       objectId,
       objectInstanceId,
@@ -117,9 +121,9 @@ export class AccessControl {
 
 const hasBit = (sum: number, right: Right) => (sum & rights[right]) !== 0;
 
-/** One Server, or none that is controlled: everything is allowed. */
+/** For a client without Object 2. */
 export const noAccessControl = new AccessControl({
-  isEnabled: () => false,
+  severalServers: () => false,
   entries: {
     entries: () => [],
     entry: () => undefined,

@@ -6,6 +6,7 @@ import type { ValueSink } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
 import type { Path } from "../model/path.js";
 import type { Clock, Log, Millis } from "../ports.js";
+import { AccessControl, type AccessControlEntries, noAccessControl } from "./access-control.js";
 import type { Accounts, ServerAccount } from "./accounts.js";
 import { AttributeStore } from "./attribute-store.js";
 import { attributeValues, type NotificationAttributes } from "./attributes.js";
@@ -14,7 +15,7 @@ import { Dispatcher } from "./dispatcher.js";
 import { objectLinks } from "./object-links.js";
 import type { ObjectTree } from "./object-tree.js";
 import { Observations, type Observer } from "./observations.js";
-import type { LwM2mVersion, Operation, Origin, Reply } from "./operations.js";
+import type { CompositeOperation, LwM2mVersion, Operation, Origin, Reply } from "./operations.js";
 import type { RegistrationSettings, RegistrationState } from "./registration.js";
 import type { ServerConnection } from "./server-connection.js";
 import { ServerSession } from "./server-session.js";
@@ -26,6 +27,8 @@ export interface ClientOptions {
   readonly binding: string;
   readonly tree: ObjectTree;
   readonly accounts: Accounts;
+  /** What Object 2 holds; absent: this client has no such Object. */
+  readonly accessControl?: AccessControlEntries;
   readonly clock: Clock;
   readonly log: Log;
   readonly onRegistrationChange?: (shortServerId: number, state: RegistrationState) => void;
@@ -41,12 +44,20 @@ export class Client {
   readonly #sessions = new Map<number, ServerSession>();
   readonly #attributes = new AttributeStore();
   readonly #observations: Observations;
+  readonly #access: AccessControl;
   readonly #dispatcher: Dispatcher;
   #stopListening: () => void = () => undefined;
 
   constructor(options: ClientOptions) {
-    const { tree, clock, log, accounts } = options;
+    const { tree, clock, log, accounts, accessControl } = options;
     this.#options = options;
+    this.#access =
+      accessControl === undefined
+        ? noAccessControl
+        : new AccessControl({
+            severalServers: () => accounts.servers().length > 1,
+            entries: accessControl,
+          });
     this.#observations = new Observations({
       clock,
       log,
@@ -60,6 +71,7 @@ export class Client {
     });
     this.#dispatcher = new Dispatcher({
       tree,
+      access: this.#access,
       attributes: this.#attributes,
       attributesChanged: () => this.#observations.reschedule(),
     });
@@ -118,13 +130,17 @@ export class Client {
 
   // ---- What Servers ask ------------------------------------------------------------------------------------------
 
-  perform(origin: Origin, operation: Operation): Awaitable<Reply> {
+  perform(origin: Origin, operation: Operation | CompositeOperation): Awaitable<Reply> {
     return this.#dispatcher.perform(origin, operation);
   }
 
   /** A large Opaque value begins to arrive; undefined: collect it and `perform` the whole. */
-  receive(operation: Operation, size: number | undefined): Promise<ValueSink | undefined> {
-    return this.#dispatcher.receive(operation, size);
+  receive(
+    origin: Origin,
+    operation: Operation | CompositeOperation,
+    size: number | undefined,
+  ): Promise<ValueSink | undefined> {
+    return this.#dispatcher.receive(origin, operation, size);
   }
 
   observe(origin: Origin, path: Path, accept: number | undefined, observer: Observer): Promise<Reply> {

@@ -6,7 +6,8 @@ import { isResourceInstances } from "../model/value.js";
 import type { AttributeStore } from "./attribute-store.js";
 import { attributeEntries } from "./attributes.js";
 import type { LiveResource, ObjectTree } from "./object-tree.js";
-import type { Origin, Reply } from "./operations.js";
+import type { Operation, Origin, Reply } from "./operations.js";
+import { hasDiscoverDepth, hasResourceInstancePaths } from "./versions.js";
 
 /**
  * Discover (LwM2M Core §6.3.2): what exists at and below `path`, with the attributes that this Server attached. The
@@ -15,14 +16,20 @@ import type { Origin, Reply } from "./operations.js";
 export async function discover(
   tree: ObjectTree,
   attributes: AttributeStore,
-  origin: Origin,
-  path: Path,
+  { shortServerId, version }: Origin,
+  { path, depth }: Operation & { kind: "discover" },
 ): Promise<Reply> {
-  const links = await linksOf(tree, path, (node) =>
-    node.length === path.length
-      ? attributeEntries(attributes.effective(origin.shortServerId, node))
-      : attributeEntries(attributes.at(origin.shortServerId, node)),
-  );
+  const levels = hasDiscoverDepth(version) && depth !== undefined ? depth : defaultDepth(path);
+  const deepest = path.length + levels;
+  const links = await linksOf(tree, path, {
+    deepest: hasResourceInstancePaths(version) ? deepest : Math.min(deepest, resourceLevel),
+    attributesOf: (node) =>
+      attributeEntries(
+        node.length === path.length
+          ? attributes.effective(shortServerId, node)
+          : attributes.at(shortServerId, node),
+      ),
+  });
   if (links.length === 0) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
   return {
     code: "2.05",
@@ -31,23 +38,35 @@ export async function discover(
   };
 }
 
-type AttributesOf = (path: Path) => [name: string, value: string][];
+/** Down to the Resources, and of a Resource to its Resource Instances (Core §6.3.2, table "depth"). */
+const defaultDepth = (path: Path): number => (path.length === 1 ? 2 : 1);
 
-async function linksOf(tree: ObjectTree, path: Path, attributesOf: AttributesOf): Promise<Link[]> {
+/** How many identifiers the path of a Resource has. */
+const resourceLevel = 3;
+
+interface Listing {
+  /** How many identifiers the longest paths of the list have. */
+  readonly deepest: number;
+  readonly attributesOf: (path: Path) => [name: string, value: string][];
+}
+
+async function linksOf(tree: ObjectTree, path: Path, listing: Listing): Promise<Link[]> {
   const [objectId, objectInstanceId, resourceId] = path;
   if (objectInstanceId === undefined) {
-    const links = [objectLink(tree, objectId, attributesOf)];
-    for (const id of tree.instanceIds(objectId))
-      links.push(...(await instanceLinks(tree, [objectId, id], attributesOf)));
+    const links = [objectLink(tree, objectId, listing)];
+    if (listing.deepest < 2) return links;
+    for (const id of tree.instanceIds(objectId)) {
+      links.push(...(await instanceLinks(tree, [objectId, id], listing)));
+    }
     return links;
   }
-  if (resourceId === undefined) return instanceLinks(tree, [objectId, objectInstanceId], attributesOf);
+  if (resourceId === undefined) return instanceLinks(tree, [objectId, objectInstanceId], listing);
   const resource = tree.resource(objectId, objectInstanceId, resourceId);
-  return resource ? resourceLinks([objectId, objectInstanceId, resourceId], resource, attributesOf) : [];
+  return resource ? resourceLinks([objectId, objectInstanceId, resourceId], resource, listing) : [];
 }
 
 /** The version is said where it is not 1.0 (Core §7.2.2). */
-function objectLink(tree: ObjectTree, objectId: number, attributesOf: AttributesOf): Link {
+function objectLink(tree: ObjectTree, objectId: number, { attributesOf }: Listing): Link {
   const version = tree.definition(objectId)?.version ?? "1.0";
   return link([objectId], [...versionEntry(version), ...attributesOf([objectId])]);
 }
@@ -55,16 +74,11 @@ function objectLink(tree: ObjectTree, objectId: number, attributesOf: Attributes
 export const versionEntry = (version: string): [string, string][] =>
   version === "1.0" ? [] : [["ver", version]];
 
-async function instanceLinks(
-  tree: ObjectTree,
-  path: InstancePath,
-  attributesOf: AttributesOf,
-): Promise<Link[]> {
-  const links = [link(path, attributesOf(path))];
+async function instanceLinks(tree: ObjectTree, path: InstancePath, listing: Listing): Promise<Link[]> {
+  const links = [link(path, listing.attributesOf(path))];
+  if (listing.deepest < resourceLevel) return links;
   for (const resource of tree.resources(...path)) {
-    const resourcePath = [...path, resource.definition.id] as const;
-    const below = await resourceLinks(resourcePath, resource, attributesOf);
-    links.push(...below.slice(0, 1)); // Resource Instances are listed for a Resource alone
+    links.push(...(await resourceLinks([...path, resource.definition.id], resource, listing)));
   }
   return links;
 }
@@ -73,16 +87,16 @@ async function instanceLinks(
 async function resourceLinks(
   path: ResourcePath,
   { definition, handler }: LiveResource,
-  attributesOf: AttributesOf,
+  { deepest, attributesOf }: Listing,
 ): Promise<Link[]> {
   if (!definition.operations.includes("R")) return [link(path, [])];
   const content = await handler.read?.();
   if (content === undefined) return [];
   if (!isResourceInstances(content)) return [link(path, attributesOf(path))];
-  return [
-    link(path, [["dim", content.size], ...attributesOf(path)]),
-    ...[...content.keys()].map((id) => link([...path, id], attributesOf([...path, id]))),
-  ];
+  const resource = link(path, [["dim", content.size], ...attributesOf(path)]);
+  if (deepest <= resourceLevel) return [resource];
+  const instances = [...content.keys()].map((id) => [...path, id] as const);
+  return [resource, ...instances.map((instance) => link(instance, attributesOf(instance)))];
 }
 
 const link = (path: Path, attributes: readonly (readonly [string, string | number])[]): Link => ({

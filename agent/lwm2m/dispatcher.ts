@@ -8,16 +8,20 @@ import { payloadCodec } from "../codec/payload.js";
 import { type ObjectDefinition, resourceById, type ValueSink } from "../model/definition.js";
 import { DecodeError, RequestError } from "../model/errors.js";
 import type { ObjectPath, Path, ResourcePath } from "../model/path.js";
+import type { AccessControl } from "./access-control.js";
 import type { AttributeStore } from "./attribute-store.js";
 import { parseAttributes } from "./attributes.js";
 import { type Awaitable, whenReady } from "./awaitable.js";
-import { checkOperation } from "./checks.js";
+import { type CheckContext, checkTarget } from "./checks.js";
+import { checkComposite, readComposite, writeComposite } from "./composite-operations.js";
 import { discover } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
-import type { Operation, Origin, Reply } from "./operations.js";
+import type { CompositeOperation, Operation, Origin, Reply } from "./operations.js";
+import { defaultFormat } from "./versions.js";
 
 export interface DispatcherOptions {
   readonly tree: ObjectTree;
+  readonly access: AccessControl;
   readonly attributes: AttributeStore;
   /** Attributes were attached or taken away: running observations follow at once. */
   readonly attributesChanged: () => void;
@@ -25,11 +29,13 @@ export interface DispatcherOptions {
 
 export class Dispatcher {
   readonly #tree: ObjectTree;
+  readonly #context: CheckContext;
   readonly #attributes: AttributeStore;
   readonly #attributesChanged: () => void;
 
-  constructor({ tree, attributes, attributesChanged }: DispatcherOptions) {
+  constructor({ tree, access, attributes, attributesChanged }: DispatcherOptions) {
     this.#tree = tree;
+    this.#context = { tree, access };
     this.#attributes = attributes;
     this.#attributesChanged = attributesChanged;
   }
@@ -38,13 +44,15 @@ export class Dispatcher {
    * Answers a Read of what is in memory at once.
    * @throws RequestError, DecodeError, or what a handler throws: `responseCodeOf` says what the Server sees
    */
-  perform(origin: Origin, operation: Operation): Awaitable<Reply> {
-    checkOperation(this.#tree, operation);
+  perform(origin: Origin, operation: Operation | CompositeOperation): Awaitable<Reply> {
+    if (operation.kind === "readComposite") return readComposite(this.#context, origin, operation);
+    if (operation.kind === "writeComposite") return writeComposite(this.#context, origin, operation);
+    checkTarget(this.#context, origin, operation);
     switch (operation.kind) {
       case "read":
-        return this.#read(operation.path, operation.accept);
+        return this.#read(origin, operation.path, operation.accept);
       case "discover":
-        return discover(this.#tree, this.#attributes, origin, operation.path);
+        return discover(this.#tree, this.#attributes, origin, operation);
       case "write":
         return this.#write(operation);
       case "writeAttributes":
@@ -52,7 +60,7 @@ export class Dispatcher {
       case "execute":
         return this.#execute(operation);
       case "create":
-        return this.#create(operation);
+        return this.#create(origin, operation);
       case "delete":
         return this.#delete(operation.path);
     }
@@ -63,24 +71,38 @@ export class Dispatcher {
    * @returns where a large Opaque value goes; undefined when the payload is to be collected and performed as a whole
    * @throws RequestError when the operation would be refused whatever its payload
    */
-  async receive(operation: Operation, size: number | undefined): Promise<ValueSink | undefined> {
-    checkOperation(this.#tree, operation);
+  async receive(
+    origin: Origin,
+    operation: Operation | CompositeOperation,
+    size: number | undefined,
+  ): Promise<ValueSink | undefined> {
+    if (operation.kind === "readComposite" || operation.kind === "writeComposite") {
+      checkComposite(origin, operation);
+      return undefined;
+    }
+    checkTarget(this.#context, origin, operation);
     if (operation.kind !== "write" || operation.contentFormat !== contentFormats.opaque) return undefined;
     const { path } = operation;
     return path.length === 3 ? this.#tree.receiver(path)?.(size) : undefined;
   }
 
-  #read(path: Path, accept: number | undefined): Awaitable<Reply> {
+  #read(origin: Origin, path: Path, accept: number | undefined): Awaitable<Reply> {
     const definition = this.#definition(path);
-    const contentFormat = accept ?? defaultFormat(definition, path);
+    const contentFormat = accept ?? defaultFormat(origin.version, definition, path);
     const codec = payloadCodec(contentFormat);
     if (codec === undefined) throw new RequestError("4.06", `Content-Format ${contentFormat} is not served`);
-    return whenReady(this.#tree.read(path), (content) => ({
+    return whenReady(this.#tree.read(path, this.#readableInstances(origin, path)), (content) => ({
       code: "2.05",
       contentFormat,
       payload: codec.encode(definition, path, content),
       content: new Map([[definition.id, content]]),
     }));
+  }
+
+  /** A Read of a whole Object leaves out the instances that the Server may not read (Core §8.2.2). */
+  #readableInstances(origin: Origin, [objectId, objectInstanceId]: Path) {
+    if (objectInstanceId !== undefined) return undefined; // the checks have seen to it
+    return (id: number) => this.#context.access.canRead(origin, [objectId, id]);
   }
 
   async #write({ path, mode, contentFormat, payload }: Operation & { kind: "write" }): Promise<Reply> {
@@ -101,26 +123,35 @@ export class Dispatcher {
     return { code: "2.04" };
   }
 
-  async #execute({ path, contentFormat, payload }: Operation & { kind: "execute" }): Promise<Reply> {
-    if (contentFormat !== undefined && contentFormat !== contentFormats.text) {
-      throw new RequestError("4.15", "the arguments of an Execute are plain text");
-    }
+  async #execute({ path, payload }: Operation & { kind: "execute" }): Promise<Reply> {
     const args = parseExecuteArguments(decodeUtf8(payload));
     const after = await this.#tree.execute(path as ResourcePath, args); // the checks have seen its level
     return { code: "2.04", ...(after && { after }) };
   }
 
-  async #create({ path, contentFormat, payload }: Operation & { kind: "create" }): Promise<Reply> {
+  async #create(
+    origin: Origin,
+    { path, contentFormat, payload }: Operation & { kind: "create" },
+  ): Promise<Reply> {
     const target = path as ObjectPath; // the checks have seen its level
-    if (contentFormat === undefined) throw new RequestError("4.00", "a Create says its Content-Format");
     const content = decodePayload(this.#definition(path), target, contentFormat, payload);
     if (content.size === 0) throw new RequestError("4.00", "a Create carries at least one Object Instance");
-    const [first = 0] = await this.#tree.create(target, content);
-    return { code: "2.01", ...(content.size === 1 && { location: [target[0], first] as const }) };
+    const { access } = this.#context;
+    const [objectId] = target;
+    const [first = 0] = await this.#tree.create(target, content, {
+      created: (id) => access.created(origin, objectId, id),
+      undone: (id) => access.deleted(objectId, id),
+    });
+    return { code: "2.01", ...(content.size === 1 && { location: [objectId, first] as const }) };
   }
 
   async #delete(path: Path): Promise<Reply> {
-    await this.#tree.delete(path[0], path[1] ?? 0);
+    const [objectId, objectInstanceId = 0] = path;
+    if (path.length === 4) await this.#tree.writeAll(new Map(), [path]);
+    else {
+      await this.#tree.delete(objectId, objectInstanceId);
+      await this.#context.access.deleted(objectId, objectInstanceId);
+    }
     this.#attributes.forget(path);
     return { code: "2.02" };
   }
@@ -133,14 +164,6 @@ export class Dispatcher {
 }
 
 // ---- Formats ---------------------------------------------------------------------------------------------------
-
-/** What a Read without Accept gets (Core 1.1 §7.4): a single value as text or bytes, everything else as SenML CBOR. */
-function defaultFormat(definition: ObjectDefinition, path: Path): number {
-  const resource = path[2] === undefined ? undefined : resourceById(definition, path[2]);
-  const isSingleValue = resource !== undefined && (!resource.multiple || path.length === 4);
-  if (!isSingleValue) return contentFormats.senmlCbor;
-  return resource.type === "opaque" ? contentFormats.opaque : contentFormats.text;
-}
 
 function decodePayload(
   definition: ObjectDefinition,

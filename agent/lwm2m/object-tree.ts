@@ -12,20 +12,29 @@ import {
   type ObjectDefinition,
   type ObjectImplementation,
   resourceById,
+  resourcesInOrder,
   type ValueSink,
 } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
-import { formatPath, MAX_ID, type ObjectPath, type Path, type ResourcePath } from "../model/path.js";
+import {
+  formatPath,
+  MAX_ID,
+  type ObjectPath,
+  type Path,
+  type ResourceInstancePath,
+  type ResourcePath,
+} from "../model/path.js";
 import {
   type InstanceContent,
-  isObjectLink,
   isResourceInstances,
   type ObjectContent,
   type ResourceContent,
+  type TreeContent,
 } from "../model/value.js";
 import { allOrNothing } from "./all-or-nothing.js";
 import { type Awaitable, all, whenReady } from "./awaitable.js";
-import { applyAll, type PlannedWrite, planRemoval, planWrite, type WriteMode } from "./planned-write.js";
+import { applyAll, type PlannedWrite, type WriteMode } from "./planned-write.js";
+import { planInstanceWrite, planTreeWrite } from "./write-plan.js";
 
 /** Something that observers and the registration want to know. */
 export type TreeChange =
@@ -38,6 +47,14 @@ export interface LiveResource {
   readonly definition: NamedResource;
   readonly handler: AnyResourceHandler;
 }
+
+/** What belongs to the creation of an instance: when it fails, the creation fails too. */
+export interface FollowCreate {
+  created?(objectInstanceId: number): Awaitable<void>;
+  undone?(objectInstanceId: number): Awaitable<void>;
+}
+
+type InstanceFilter = (objectInstanceId: number) => boolean;
 
 interface LiveEntry {
   readonly implementation: ObjectImplementation;
@@ -151,12 +168,15 @@ export class ObjectTree {
 
   /** The Resources of one instance that have a handler, in ascending order. */
   resources(objectId: number, objectInstanceId: number): LiveResource[] {
-    const definition = this.definition(objectId);
-    if (definition === undefined) return [];
-    return Object.values(definition.resources)
-      .map(({ id }) => this.resource(objectId, objectInstanceId, id))
-      .filter((resource) => resource !== undefined)
-      .sort((a, b) => a.definition.id - b.definition.id);
+    const entry = this.#entries.get(objectId);
+    const handlers = entry?.instances.get(objectInstanceId);
+    if (entry === undefined || handlers === undefined) return [];
+    const resources: LiveResource[] = [];
+    for (const definition of resourcesInOrder(entry.implementation.definition)) {
+      const handler = handlers[definition.name];
+      if (handler !== undefined) resources.push({ definition, handler });
+    }
+    return resources;
   }
 
   canCreate(objectId: number): boolean {
@@ -169,15 +189,25 @@ export class ObjectTree {
 
   /**
    * What `path` holds: Resources that are readable and instantiated, the others left out.
+   * @param includes which Object Instances of a whole Object; absent: all of them
    * @throws RequestError 4.04 when `path` names a Resource or Resource Instance that holds nothing
    */
-  read(path: Path): Awaitable<ObjectContent> {
+  read(path: Path, includes?: InstanceFilter): Awaitable<ObjectContent> {
+    return whenReady(this.readIfPresent(path, includes), (content) => {
+      if (content === undefined) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
+      return content;
+    });
+  }
+
+  /** As `read`; undefined when `path` names a Resource or Resource Instance that holds nothing. */
+  readIfPresent(path: Path, includes: InstanceFilter = everyInstance): Awaitable<ObjectContent | undefined> {
     const [objectId, objectInstanceId, resourceId] = path;
     if (objectInstanceId !== undefined && resourceId !== undefined) {
       const reading = this.resource(objectId, objectInstanceId, resourceId)?.handler.read?.();
       return whenReady(reading, (content) => contentAt(path, content));
     }
-    const instanceIds = objectInstanceId === undefined ? this.instanceIds(objectId) : [objectInstanceId];
+    const instanceIds =
+      objectInstanceId === undefined ? this.instanceIds(objectId).filter(includes) : [objectInstanceId];
     const readings = instanceIds.map((id) => this.#readInstance(objectId, id));
     return whenReady(
       all(readings),
@@ -205,66 +235,28 @@ export class ObjectTree {
    * @returns what is to happen after the response
    */
   write(path: Path, content: InstanceContent, mode: WriteMode): Promise<AfterResponse | undefined> {
-    return this.#inTurn(path[0], () => this.#write(path, content, mode));
+    return this.#change([path[0]], () => planInstanceWrite(this, path, content, mode));
   }
 
-  async #write(path: Path, content: InstanceContent, mode: WriteMode): Promise<AfterResponse | undefined> {
-    const [objectId, objectInstanceId, resourceId] = path;
-    if (objectInstanceId === undefined || !this.hasInstance(objectId, objectInstanceId)) {
-      throw new RequestError("4.04", `${formatPath(path)} does not exist`);
-    }
-    const writes: PlannedWrite[] = [];
-    for (const [id, value] of content) {
-      const target = this.resource(objectId, objectInstanceId, id);
-      if (target === undefined) {
-        if (resourceId !== undefined) throw new RequestError("4.04", `${formatPath(path)} does not exist`);
-        continue; // an optional Resource that this instance does not have, LwM2M Core §6.3.3
-      }
-      if (!target.definition.operations.includes("W")) {
-        throw new RequestError("4.05", `${formatPath([objectId, objectInstanceId, id])} cannot be written`);
-      }
-      this.#checkLinks(target.definition, value);
-      writes.push(await planWrite(path, target, value, mode));
-    }
-    if (mode === "replace" && resourceId === undefined) {
-      writes.push(...this.#planRemovals(objectId, objectInstanceId, content));
-    }
-    for (const write of writes) await write.check();
-    const after = await applyAll(writes);
-    this.#emitValues(writes.map(({ id }) => [objectId, objectInstanceId, id] as const));
-    return after;
+  /** Writes Resources of any Objects and removes Resource Instances; all of it or nothing. */
+  writeAll(
+    content: TreeContent,
+    removals: readonly ResourceInstancePath[],
+  ): Promise<AfterResponse | undefined> {
+    const objectIds = [...content.keys(), ...removals.map(([objectId]) => objectId)];
+    return this.#change(objectIds, () => planTreeWrite(this, content, removals));
   }
 
-  /** An Object Link leads to an Object that is there, to one of its instances, or nowhere (LwM2M Core appendix C). */
-  #checkLinks({ type, name }: NamedResource, content: ResourceContent): void {
-    if (type !== "objlnk") return;
-    for (const link of isResourceInstances(content) ? content.values() : [content]) {
-      if (!isObjectLink(link)) continue;
-      const { objectId, objectInstanceId } = link;
-      const leads =
-        objectInstanceId === MAX_ID
-          ? objectId === MAX_ID || this.definition(objectId) !== undefined
-          : this.hasInstance(objectId, objectInstanceId);
-      if (!leads)
-        throw new RequestError(
-          "4.00",
-          `${name} leads to ${objectId}:${objectInstanceId}, which is not there`,
-        );
-    }
-  }
-
-  /** Replacing an instance takes away the optional Resources that the payload leaves out. */
-  #planRemovals(objectId: number, objectInstanceId: number, content: InstanceContent): PlannedWrite[] {
-    const removals: PlannedWrite[] = [];
-    for (const { definition, handler } of this.resources(objectId, objectInstanceId)) {
-      if (!definition.operations.includes("W") || content.has(definition.id)) continue;
-      if (definition.mandatory && definition.operations === "RW") {
-        throw new RequestError("4.00", `the new content lacks the mandatory Resource ${definition.name}`);
-      }
-      if (handler.remove === undefined) continue;
-      removals.push(planRemoval({ definition, handler }));
-    }
-    return removals;
+  async #change(
+    objectIds: readonly number[],
+    plan: () => Promise<readonly PlannedWrite[]>,
+  ): Promise<AfterResponse | undefined> {
+    return this.#inTurn(objectIds, async () => {
+      const writes = await plan();
+      const after = await applyAll(writes);
+      this.#emitValues(writes.map(({ path }) => path));
+      return after;
+    });
   }
 
   async execute(path: ResourcePath, args: ExecuteArguments): Promise<AfterResponse | undefined> {
@@ -294,11 +286,16 @@ export class ObjectTree {
    * Creates the instances of a payload, all of them or none.
    * @returns their IDs
    */
-  create([objectId]: ObjectPath, content: ObjectContent): Promise<number[]> {
-    return this.#inTurn(objectId, (entry) => this.#create(entry, content));
+  async create([objectId]: ObjectPath, content: ObjectContent, follow: FollowCreate = {}): Promise<number[]> {
+    const entry = this.#entry(objectId);
+    return this.#inTurn([objectId], () => this.#create(entry, content, follow));
   }
 
-  async #create({ implementation, instances }: LiveEntry, content: ObjectContent): Promise<number[]> {
+  async #create(
+    { implementation, instances }: LiveEntry,
+    content: ObjectContent,
+    follow: FollowCreate,
+  ): Promise<number[]> {
     const { definition } = implementation;
     const create = implementation.create?.bind(implementation);
     if (create === undefined) throw notChangeable(definition, "created");
@@ -312,6 +309,8 @@ export class ObjectTree {
       for (const { id, values } of planned) {
         handlers.set(id, await create(id, values));
         onFailure(async () => implementation.delete?.(id));
+        await follow.created?.(id);
+        onFailure(async () => follow.undone?.(id));
       }
       return handlers;
     });
@@ -320,8 +319,9 @@ export class ObjectTree {
     return [...created.keys()];
   }
 
-  delete(objectId: number, objectInstanceId: number): Promise<void> {
-    return this.#inTurn(objectId, async ({ implementation, instances }) => {
+  async delete(objectId: number, objectInstanceId: number): Promise<void> {
+    const { implementation, instances } = this.#entry(objectId);
+    return this.#inTurn([objectId], async () => {
       if (implementation.delete === undefined) throw notChangeable(implementation.definition, "deleted");
       if (!instances.has(objectInstanceId)) {
         throw new RequestError("4.04", `/${objectId}/${objectInstanceId} does not exist`);
@@ -332,15 +332,22 @@ export class ObjectTree {
     });
   }
 
-  /**
-   * One change of an Object at a time: the values that a Write merges with and the ID that a Create found free must not
-   * change before it is done.
-   */
-  async #inTurn<T>(objectId: number, change: (entry: LiveEntry) => Promise<T>): Promise<T> {
+  /** @throws RequestError 4.04 */
+  #entry(objectId: number): LiveEntry {
     const entry = this.#entries.get(objectId);
     if (entry === undefined) throw new RequestError("4.04", `Object ${objectId} does not exist`);
-    const turn = entry.lastChange.then(() => change(entry));
-    entry.lastChange = turn.catch(() => undefined); // who asked for it hears of it
+    return entry;
+  }
+
+  /**
+   * One change of an Object at a time: the values that a Write merges with and the ID that a Create found free must not
+   * change before it is done. Who changes several Objects waits for all of them, and all turns are taken at once, so
+   * that no two can wait for each other.
+   */
+  async #inTurn<T>(objectIds: readonly number[], change: () => Promise<T>): Promise<T> {
+    const entries = [...new Set(objectIds)].map((id) => this.#entry(id));
+    const turn = Promise.all(entries.map(({ lastChange }) => lastChange)).then(change);
+    for (const entry of entries) entry.lastChange = turn.catch(() => undefined); // who asked for it hears of it
     return turn;
   }
 
@@ -356,11 +363,13 @@ export class ObjectTree {
 const ascending = (a: number, b: number) => a - b;
 const nothing: InstanceContent = new Map();
 
-/** @throws RequestError 4.04 when there is nothing */
-function contentAt(path: Path, content: ResourceContent | undefined): ObjectContent {
+const everyInstance = () => true;
+
+/** undefined when there is nothing. */
+function contentAt(path: Path, content: ResourceContent | undefined): ObjectContent | undefined {
   const [, objectInstanceId = 0, resourceId = 0, resourceInstanceId] = path;
-  if (content === undefined) throw new RequestError("4.04", `${formatPath(path)} holds no value`);
-  const value = onlyInstance(content, resourceInstanceId, path);
+  const value = content === undefined ? undefined : onlyInstance(content, resourceInstanceId);
+  if (value === undefined) return undefined;
   const resources = new Map<number, ResourceContent>().set(resourceId, value);
   return new Map<number, InstanceContent>().set(objectInstanceId, resources);
 }
@@ -368,12 +377,10 @@ function contentAt(path: Path, content: ResourceContent | undefined): ObjectCont
 function onlyInstance(
   content: ResourceContent,
   resourceInstanceId: number | undefined,
-  path: Path,
-): ResourceContent {
+): ResourceContent | undefined {
   if (resourceInstanceId === undefined) return content;
   const value = isResourceInstances(content) ? content.get(resourceInstanceId) : undefined;
-  if (value === undefined) throw new RequestError("4.04", `${formatPath(path)} does not exist`);
-  return new Map([[resourceInstanceId, value]]);
+  return value === undefined ? undefined : new Map([[resourceInstanceId, value]]);
 }
 
 function idOfResource(definition: ObjectDefinition, name: string): number {

@@ -1,41 +1,61 @@
+/** Changes of single Resources: planned first, checked, and then applied all or nothing. */
 import type { AfterResponse, AnyResourceHandler } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
-import { formatPath, type Path } from "../model/path.js";
-import { equalContent, isResourceInstances, type ResourceContent } from "../model/value.js";
+import { formatPath, type ResourcePath } from "../model/path.js";
+import {
+  equalContent,
+  isResourceInstances,
+  type ResourceContent,
+  type ResourceInstances,
+} from "../model/value.js";
 import { allOrNothing } from "./all-or-nothing.js";
 import type { LiveResource } from "./object-tree.js";
 
 /** Replace: what the content leaves out goes. Partial: it stays. LwM2M Core §6.3.3. */
 export type WriteMode = "replace" | "partial";
 
-/** One Resource of a Write, ready to be applied and, should a later one fail, to be taken back. */
+/** What becomes of one Resource. */
+export interface ResourceChange {
+  readonly mode: WriteMode;
+  /** Absent: there are only Resource Instances to remove. */
+  readonly content?: ResourceContent;
+  /** The request names this Resource Instance, so it has to be there. */
+  readonly resourceInstanceId?: number;
+  /** Resource Instances to remove, which have to be there. */
+  readonly removals?: readonly number[];
+}
+
+/** One Resource of a Write, ready to be applied and, should another one fail, to be taken back. */
 export interface PlannedWrite {
-  readonly id: number;
+  readonly path: ResourcePath;
+  /** Has it a value to go back to? What has none is applied after all others. */
+  readonly isReversible: boolean;
   check(): void | Promise<void>;
   apply(): Promise<void | AfterResponse>;
   /** Reads the present value and returns what puts it back. */
   restore(): Promise<() => Promise<void>>;
 }
 
+/** @throws RequestError 4.04 for a Resource Instance that does not exist, 4.01 for one that must not come or go */
 export async function planWrite(
-  path: Path,
+  path: ResourcePath,
   { definition, handler }: LiveResource,
-  content: ResourceContent,
-  mode: WriteMode,
+  change: ResourceChange,
 ): Promise<PlannedWrite> {
-  const { id } = definition;
   if (handler.write === undefined) {
     return {
-      id,
+      path,
+      isReversible: false,
       check: () => undefined,
-      apply: () => stream(handler, content, definition.name),
-      restore: async () => async () => undefined, // a stream has no value to go back to
+      apply: () => stream(handler, change.content, definition.name),
+      restore: async () => async () => undefined,
     };
   }
   // Handlers of one definition take the type that the codec has just checked against that same definition.
-  const value = (await mergeInstances(path, handler, content, mode)) as never;
+  const value = (await changedContent(path, handler, change)) as never;
   return {
-    id,
+    path,
+    isReversible: handler.read !== undefined,
     check: () => handler.check?.(value),
     apply: async () => handler.write?.(value),
     restore: restoring(handler),
@@ -43,18 +63,20 @@ export async function planWrite(
 }
 
 /** A Write that replaces the Object Instance leaves this Resource out. */
-export const planRemoval = ({ definition, handler }: LiveResource): PlannedWrite => ({
-  id: definition.id,
+export const planRemoval = (path: ResourcePath, { handler }: LiveResource): PlannedWrite => ({
+  path,
+  isReversible: handler.read !== undefined,
   check: () => undefined,
   apply: async () => handler.remove?.(),
   restore: restoring(handler),
 });
 
-/** Applies all or nothing, in their order. */
-export const applyAll = (writes: readonly PlannedWrite[]): Promise<AfterResponse | undefined> =>
-  allOrNothing(async (onFailure) => {
+/** Checks all, then applies all or nothing. */
+export async function applyAll(writes: readonly PlannedWrite[]): Promise<AfterResponse | undefined> {
+  for (const write of writes) await write.check();
+  return allOrNothing(async (onFailure) => {
     const afters: AfterResponse[] = [];
-    for (const write of writes) {
+    for (const write of reversibleFirst(writes)) {
       if (writes.length > 1) onFailure(await write.restore());
       const after = await write.apply();
       if (after) afters.push(after);
@@ -64,9 +86,17 @@ export const applyAll = (writes: readonly PlannedWrite[]): Promise<AfterResponse
       for (const after of afters) after();
     };
   });
+}
+
+const reversibleFirst = (writes: readonly PlannedWrite[]): PlannedWrite[] =>
+  [...writes].sort((a, b) => Number(b.isReversible) - Number(a.isReversible));
 
 /** A value that came whole, for a Resource that takes it piece by piece. */
-async function stream(handler: AnyResourceHandler, content: ResourceContent, name: string): Promise<void> {
+async function stream(
+  handler: AnyResourceHandler,
+  content: ResourceContent | undefined,
+  name: string,
+): Promise<void> {
   if (!(content instanceof Uint8Array)) throw new RequestError("4.00", `${name} takes bytes`);
   const sink = await handler.receive?.(content.length);
   try {
@@ -78,24 +108,34 @@ async function stream(handler: AnyResourceHandler, content: ResourceContent, nam
   await sink?.end();
 }
 
-/** Partial writes and writes to one Resource Instance keep the other Resource Instances. */
-async function mergeInstances(
-  path: Path,
+/** What the Resource is to hold: partial writes and those to one Resource Instance keep the other ones. */
+async function changedContent(
+  path: ResourcePath,
   handler: AnyResourceHandler,
-  content: ResourceContent,
-  mode: WriteMode,
+  { mode, content = new Map(), resourceInstanceId, removals = [] }: ResourceChange,
 ): Promise<ResourceContent> {
-  const resourceInstanceId = path[3];
-  if (!isResourceInstances(content) || (mode === "replace" && resourceInstanceId === undefined))
-    return content;
-  const present = await handler.read?.();
-  const instances = new Map(present !== undefined && isResourceInstances(present) ? present : []);
-  if (resourceInstanceId !== undefined && !instances.has(resourceInstanceId)) {
-    throw new RequestError("4.04", `${formatPath(path)} does not exist`);
+  if (!isResourceInstances(content)) return content;
+  const isWhole = mode === "replace" && resourceInstanceId === undefined && removals.length === 0;
+  if (isWhole && !handler.fixedInstances) return content;
+  const present = instancesOf(await handler.read?.());
+  const missing = [...(resourceInstanceId === undefined ? [] : [resourceInstanceId]), ...removals].find(
+    (id) => !present.has(id),
+  );
+  if (missing !== undefined)
+    throw new RequestError("4.04", `${formatPath([...path, missing])} does not exist`);
+  const changed = new Map(isWhole ? content : [...present, ...content]);
+  for (const id of removals) changed.delete(id);
+  if (handler.fixedInstances && !sameIds(present, changed)) {
+    throw new RequestError("4.01", `Resource Instances of ${formatPath(path)} neither come nor go`);
   }
-  for (const [id, value] of content) instances.set(id, value);
-  return instances;
+  return changed;
 }
+
+const instancesOf = (content: ResourceContent | undefined): ResourceInstances =>
+  content !== undefined && isResourceInstances(content) ? content : new Map();
+
+const sameIds = (a: ResourceInstances, b: ResourceInstances): boolean =>
+  a.size === b.size && [...a.keys()].every((id) => b.has(id));
 
 const restoring = (handler: AnyResourceHandler) => async () => {
   const before = await handler.read?.();

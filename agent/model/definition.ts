@@ -34,17 +34,30 @@ export interface ObjectDefinition {
 export const defineObject = <const D extends ObjectDefinition>(definition: D): D => definition;
 
 /** Finds a Resource by its number. */
-export function resourceById(definition: ObjectDefinition, resourceId: number): NamedResource | undefined {
-  let byId = resourcesById.get(definition);
-  if (byId === undefined) {
-    byId = new Map(
-      Object.entries(definition.resources).map(([name, resource]) => [resource.id, { ...resource, name }]),
-    );
-    resourcesById.set(definition, byId);
-  }
-  return byId.get(resourceId);
+export const resourceById = (definition: ObjectDefinition, resourceId: number): NamedResource | undefined =>
+  indexOf(definition).byId.get(resourceId);
+
+/** All Resources, by ascending number. */
+export const resourcesInOrder = (definition: ObjectDefinition): readonly NamedResource[] =>
+  indexOf(definition).inOrder;
+
+interface ResourceIndex {
+  readonly byId: ReadonlyMap<number, NamedResource>;
+  readonly inOrder: readonly NamedResource[];
 }
-const resourcesById = new WeakMap<ObjectDefinition, Map<number, NamedResource>>();
+const indexes = new WeakMap<ObjectDefinition, ResourceIndex>();
+
+function indexOf(definition: ObjectDefinition): ResourceIndex {
+  let index = indexes.get(definition);
+  if (index === undefined) {
+    const inOrder = Object.entries(definition.resources)
+      .map(([name, resource]) => ({ ...resource, name }))
+      .sort((a, b) => a.id - b.id);
+    index = { inOrder, byId: new Map(inOrder.map((resource) => [resource.id, resource])) };
+    indexes.set(definition, index);
+  }
+  return index;
+}
 
 /** A Resource definition together with its key in `ObjectDefinition.resources`. */
 export interface NamedResource extends ResourceDefinition {
@@ -105,6 +118,8 @@ export interface WriteHandler<R extends ResourceDefinition> {
    */
   check?(value: ValueOf<R>): Awaitable<void>;
   write(value: ValueOf<R>): Awaitable<void | AfterResponse>;
+  /** Resource Instances neither come nor go by a Write or Delete: who tries hears 4.01. */
+  readonly fixedInstances?: true;
   /** A Write that replaces the whole Object Instance left this optional Resource out. Absent: it keeps its value. */
   remove?(): Awaitable<void>;
 }
@@ -157,6 +172,7 @@ export type InitialValues<D extends ObjectDefinition> = {
 export interface AnyResourceHandler {
   read?(): Awaitable<ResourceContent | undefined>;
   check?(value: never): Awaitable<void>;
+  readonly fixedInstances?: true;
   write?(value: never): Awaitable<void | AfterResponse>;
   remove?(): Awaitable<void>;
   receive?(size: number | undefined): Awaitable<ValueSink>;

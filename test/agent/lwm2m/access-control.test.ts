@@ -76,11 +76,11 @@ describe("access control", () => {
     { objectId: 9, objectInstanceId: MAX_ID, owner: MAX_ID, acl: new Map([[2, rights.create]]) },
     { objectId: 3, objectInstanceId: 0, owner: MAX_ID, acl: new Map([[0, rights.read]]) },
   ];
-  const controlOf = (isEnabled: boolean) =>
+  const controlOf = (severalServers: boolean, held: readonly AccessControlEntry[] = entries) =>
     new AccessControl({
-      isEnabled: () => isEnabled,
+      severalServers: () => severalServers,
       entries: {
-        entries: () => entries,
+        entries: () => held,
         entry: (id) => entries[id],
         create: () => undefined,
         remove: () => undefined,
@@ -109,8 +109,10 @@ describe("access control", () => {
     expect(controlOf(true).allows(origin(server), path, right)).toBe(allowed);
   });
 
-  test("with one Server Account everything is allowed", () => {
-    const control = controlOf(false);
+  test.each([
+    { when: "with one Server Account", control: controlOf(false) },
+    { when: "without any instance of Object 2", control: controlOf(true, []) },
+  ])("$when everything is allowed", ({ control }) => {
     for (const right of Object.keys(rights) as Right[]) {
       expect(control.allows(origin(7), [9, 4], right)).toBe(true);
     }

@@ -1,0 +1,98 @@
+/**
+ * What each version of the enabler has (LwM2M Core 1.0.2, 1.1.1, 1.2.2): operations, how deep their paths go, and
+ * formats. A registration is of one version, and what a later one brought does not exist for it. This is the one place
+ * that decides.
+ */
+import { contentFormats } from "../codec/content-format.js";
+import { type ObjectDefinition, resourceById } from "../model/definition.js";
+import type { Path } from "../model/path.js";
+import { type CompositeOperation, isSince, type LwM2mVersion, type Operation } from "./operations.js";
+
+// ---- Operations ------------------------------------------------------------------------------------------------
+
+/** A Write is one of two; everything else is called by its kind. */
+export type OperationName = Exclude<Operation["kind"], "write"> | "replace" | "partial";
+
+/** For each number of identifiers in its path: since when the operation takes such a path (Core §6.3). */
+const levels: Record<OperationName | CompositeOperation["kind"], Partial<Record<number, LwM2mVersion>>> = {
+  read: { 1: "1.0", 2: "1.0", 3: "1.0", 4: "1.1" },
+  discover: { 1: "1.0", 2: "1.0", 3: "1.0" },
+  replace: { 2: "1.0", 3: "1.0", 4: "1.1" },
+  partial: { 2: "1.0", 3: "1.0" },
+  writeAttributes: { 1: "1.0", 2: "1.0", 3: "1.0", 4: "1.1" },
+  execute: { 3: "1.0" },
+  create: { 1: "1.0" },
+  delete: { 2: "1.0", 4: "1.2" },
+  // What the paths in their payloads may be; the operations themselves have none.
+  readComposite: { 1: "1.1", 2: "1.1", 3: "1.1", 4: "1.1" },
+  writeComposite: { 3: "1.1", 4: "1.1" },
+};
+
+export function hasLevel(
+  version: LwM2mVersion,
+  operation: OperationName | CompositeOperation["kind"],
+  length: number,
+): boolean {
+  const since = levels[operation][length];
+  return since !== undefined && isSince(version, since);
+}
+
+/** Read-Composite, Write-Composite and Observe-Composite. */
+export const hasComposites = (version: LwM2mVersion): boolean => isSince(version, "1.1");
+
+/** `depth` in a Discover. Before, such a query meant nothing. */
+export const hasDiscoverDepth = (version: LwM2mVersion): boolean => isSince(version, "1.2");
+
+/** Resource Instances have paths of their own, and so Discover lists them. */
+export const hasResourceInstancePaths = (version: LwM2mVersion): boolean => isSince(version, "1.1");
+
+// ---- Formats ---------------------------------------------------------------------------------------------------
+
+interface FormatRule {
+  readonly since: LwM2mVersion;
+  /** The last version whose clients may send it; later ones only understand it. */
+  readonly sentUntil?: LwM2mVersion;
+}
+
+/** Core §7.4, table "Data formats"; the numbers before IANA's are of 1.0 and answered in kind. */
+const formats: ReadonlyMap<number, FormatRule> = new Map<number, FormatRule>([
+  [contentFormats.text, { since: "1.0" }],
+  [contentFormats.linkFormat, { since: "1.0" }],
+  [contentFormats.opaque, { since: "1.0" }],
+  [contentFormats.tlv, { since: "1.0" }],
+  [1542, { since: "1.0" }], // TLV
+  [11543, { since: "1.0", sentUntil: "1.0" }], // JSON, which SenML replaced
+  [1543, { since: "1.0", sentUntil: "1.0" }], // the same
+  [contentFormats.cbor, { since: "1.1" }],
+  [contentFormats.senmlJson, { since: "1.1" }],
+  [contentFormats.senmlCbor, { since: "1.1" }],
+  [contentFormats.lwm2mCbor, { since: "1.2" }],
+  [contentFormats.senmlEtchJson, { since: "1.2" }],
+  [contentFormats.senmlEtchCbor, { since: "1.2" }],
+]);
+
+/** May a Server of that version send us this format? */
+export function isUnderstood(version: LwM2mVersion, contentFormat: number): boolean {
+  const rule = formats.get(contentFormat);
+  return rule !== undefined && isSince(version, rule.since);
+}
+
+/** May we send a Server of that version this format? */
+export function isServed(version: LwM2mVersion, contentFormat: number): boolean {
+  const sentUntil = formats.get(contentFormat)?.sentUntil;
+  return isUnderstood(version, contentFormat) && (sentUntil === undefined || isSince(sentUntil, version));
+}
+
+/** What a Read without Accept is answered in: one value as it is, everything else in the structured format. */
+export function defaultFormat(version: LwM2mVersion, definition: ObjectDefinition, path: Path): number {
+  const resource = path[2] === undefined ? undefined : resourceById(definition, path[2]);
+  const isSingleValue = resource !== undefined && (!resource.multiple || path.length === 4);
+  if (isSingleValue) return resource.type === "opaque" ? contentFormats.opaque : contentFormats.text;
+  return isSince(version, "1.1") ? contentFormats.senmlCbor : contentFormats.tlv;
+}
+
+/** What a Read-Composite without Accept is answered in: JSON to whom speaks JSON, CBOR to all others. */
+export const defaultCompositeFormat = (requestFormat: number): number =>
+  requestFormat === contentFormats.senmlJson || requestFormat === contentFormats.senmlEtchJson
+    ? contentFormats.senmlJson
+    : contentFormats.senmlCbor;
