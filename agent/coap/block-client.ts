@@ -25,8 +25,12 @@ interface Upload {
   requestTag: Uint8Array | undefined;
 }
 
+/** Echoes that are kept for the next request to their peers; beyond it the oldest is forgotten, and will be asked for. */
+const rememberedEchoes = 16;
+
 export class BlockClient {
   readonly #options: BlockClientOptions;
+  readonly #memory: Memory = { echoes: new Map(), uploadBroken: false };
   /** The last body on its way to each target: two at a time could not be told apart there. */
   readonly #uploads = new Map<string, Promise<unknown>>();
 
@@ -36,10 +40,10 @@ export class BlockClient {
 
   /** Rejects with ExchangeError, with the reason of `signal`, or with RangeError for what no message can carry. */
   async request(peer: Peer, request: Request, signal?: AbortSignal): Promise<IncomingResponse> {
-    const conversation = new Conversation(this.#options, peer, request, signal);
+    const conversation = new Conversation(this.#options, this.#memory, peer, request, signal);
     const payload = request.payload ?? noBytes;
-    if (payload.length <= this.#options.blockSize) return await conversation.whole(payload);
-    return await this.#inTurn(peer, request, () => conversation.inBlocks(payload));
+    if (payload.length <= this.#options.blockSize) return await conversation.run(payload);
+    return await this.#inTurn(peer, request, () => conversation.run(payload));
   }
 
   async #inTurn<T>(peer: Peer, { method, path, query }: Request, upload: () => Promise<T>): Promise<T> {
@@ -55,21 +59,46 @@ export class BlockClient {
   }
 }
 
+/** What one request leaves behind for those after it. */
+interface Memory {
+  /** By peer. RFC 9175 §2.3: an Echo that came with a success is for the next request. */
+  readonly echoes: Map<string, Uint8Array>;
+  /** A body was given up on its way: the peer may still have a part of it, or meet a block of it later. */
+  uploadBroken: boolean;
+}
+
 /** All exchanges that one request takes. */
 class Conversation {
   readonly #options: BlockClientOptions;
+  readonly #memory: Memory;
   readonly #peer: Peer;
   readonly #request: Request;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(options: BlockClientOptions, peer: Peer, request: Request, signal: AbortSignal | undefined) {
+  /** The representation changed between two blocks, and was asked for anew. */
+  #begunAnew = false;
+
+  constructor(
+    options: BlockClientOptions,
+    memory: Memory,
+    peer: Peer,
+    request: Request,
+    signal: AbortSignal | undefined,
+  ) {
     this.#options = options;
+    this.#memory = memory;
     this.#peer = peer;
     this.#request = request;
     this.#signal = signal;
   }
 
-  async whole(payload: Uint8Array): Promise<IncomingResponse> {
+  async run(payload: Uint8Array): Promise<IncomingResponse> {
+    return payload.length <= this.#options.blockSize
+      ? await this.#whole(payload)
+      : await this.#inBlocks(payload, this.#options.blockSize);
+  }
+
+  async #whole(payload: Uint8Array): Promise<IncomingResponse> {
     const { blockSize } = this.#options;
     const { method } = this.#request;
     // Only who wants less than what everyone sends has to say so (RFC 7959 §2.4).
@@ -78,18 +107,33 @@ class Conversation {
       block2: asks ? { number: 0, more: false, size: blockSize } : undefined,
     });
     const smaller = smallerBlock(response, payload.length);
-    return smaller === undefined ? await this.#body(response) : await this.inBlocks(payload, smaller);
+    return smaller === undefined
+      ? await this.#body(response, payload)
+      : await this.#inBlocks(payload, smaller);
   }
 
-  async inBlocks(payload: Uint8Array, size = this.#options.blockSize): Promise<IncomingResponse> {
-    const upload: Upload = { payload, offset: 0, size, requestTag: undefined };
+  async #inBlocks(payload: Uint8Array, size: number): Promise<IncomingResponse> {
+    // RFC 9175 §3.3: a Request-Tag keeps apart what the peer may still have of a body that did not get through.
+    const requestTag = this.#memory.uploadBroken ? this.#freshTag() : undefined;
+    const upload: Upload = { payload, offset: 0, size, requestTag };
+    const last = await this.#upload(upload).catch((error: unknown) => {
+      this.#memory.uploadBroken = true;
+      throw error;
+    });
+    return await this.#body(last, payload);
+  }
+
+  /** Answers what came for the last block, or for one that was refused. */
+  async #upload(upload: Upload): Promise<ResponseParts> {
+    let begunAnew = false;
     for (;;) {
       const block = nextBlock(upload);
       const response = await this.#sendBlock(upload, block);
       const smaller = block.number === 0 ? smallerBlock(response, block.size) : undefined;
-      if (response.code === "4.08" && upload.requestTag === undefined) {
-        // The peer lost track. RFC 9175 §3.3: a Request-Tag keeps what it may still have apart from the new attempt.
-        upload.requestTag = this.#options.random.bytes(4);
+      if (response.code === "4.08" && !begunAnew) {
+        // The peer lost track.
+        begunAnew = true;
+        upload.requestTag = this.#freshTag();
         upload.offset = 0;
       } else if (smaller !== undefined) {
         upload.size = smaller;
@@ -99,9 +143,13 @@ class Conversation {
       } else if (response.code === "2.31") {
         throw new ExchangeError("protocol", "the peer wants another block than the next");
       } else {
-        return await this.#body(response);
+        return response;
       }
     }
+  }
+
+  #freshTag(): Uint8Array {
+    return this.#options.random.bytes(4);
   }
 
   #sendBlock({ payload, offset, requestTag }: Upload, block1: Block): Promise<ResponseParts> {
@@ -109,18 +157,19 @@ class Conversation {
     return this.#exchange(payload.subarray(offset, offset + block1.size), { block1, size, requestTag });
   }
 
-  /** Fetches what is missing of the body that this response begins. */
-  async #body(first: ResponseParts): Promise<IncomingResponse> {
+  /** Fetches what is missing of the body that this response begins, which `payload` asked for. */
+  async #body(first: ResponseParts, payload: Uint8Array): Promise<IncomingResponse> {
     if (first.block2 === undefined || (first.block2.number === 0 && !first.block2.more)) {
       return incomingResponse(first, first.payload);
     }
     const pieces: Uint8Array[] = [];
     let received = 0;
     for (let response = first; ; ) {
-      const { block2, payload } = response;
+      const { block2 } = response;
+      if (this.#beginsAnew(first, response)) return await this.run(payload);
       checkBlock(first, response, received);
-      pieces.push(payload);
-      received += payload.length;
+      pieces.push(response.payload);
+      received += response.payload.length;
       if (received > this.#options.maxBody) {
         throw new ExchangeError("protocol", `the response has more than ${this.#options.maxBody} bytes`);
       }
@@ -130,11 +179,40 @@ class Conversation {
     }
   }
 
-  /** One message there and one back; twice when the peer wants its Echo (RFC 9175 §2.3). */
+  /** What changes or is forgotten while it is fetched is fetched anew, once, where reading twice does no harm. */
+  #beginsAnew(first: ResponseParts, { code, eTag }: ResponseParts): boolean {
+    const { method } = this.#request;
+    const isLost = code === first.code ? String(eTag) !== String(first.eTag) : code === "4.08";
+    if (this.#begunAnew || !isLost) return false;
+    this.#begunAnew = method === "GET" || method === "FETCH";
+    return this.#begunAnew;
+  }
+
+  /** One message there and one back; twice when the peer wants its Echo first (RFC 9175 §2.3). */
   async #exchange(payload: Uint8Array, extras: RequestExtras): Promise<ResponseParts> {
-    const response = await this.#send(payload, extras);
-    if (response.code !== "4.01" || response.echo === undefined) return response;
-    return await this.#send(payload, { ...extras, echo: response.echo });
+    const response = await this.#send(payload, { ...extras, echo: this.#takeEcho() });
+    if (response.echo === undefined) return response;
+    // Any other answer than 4.01 says that the request was served: a second one would have it served twice.
+    if (response.code === "4.01") return await this.#send(payload, { ...extras, echo: response.echo });
+    this.#keepEcho(response.echo);
+    return response;
+  }
+
+  #takeEcho(): Uint8Array | undefined {
+    const { echoes } = this.#memory;
+    const echo = echoes.get(this.#peer.key);
+    echoes.delete(this.#peer.key);
+    return echo;
+  }
+
+  #keepEcho(echo: Uint8Array): void {
+    const { echoes } = this.#memory;
+    echoes.set(this.#peer.key, echo);
+    if (echoes.size <= rememberedEchoes) return;
+    for (const oldest of echoes.keys()) {
+      echoes.delete(oldest);
+      return;
+    }
   }
 
   #send(payload: Uint8Array, extras: RequestExtras): Promise<ResponseParts> {

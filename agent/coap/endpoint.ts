@@ -8,9 +8,17 @@ import { BlockClient } from "./block-client.js";
 import { Channel, type ChannelOptions } from "./channel.js";
 import { codeClass, emptyCode } from "./code.js";
 import { Confirmables } from "./confirmable.js";
-import type { IncomingResponse, Relation, Request, RequestHandler } from "./exchange-types.js";
+import type {
+  IncomingResponse,
+  Relation,
+  RelationRecord,
+  Request,
+  RequestHandler,
+} from "./exchange-types.js";
+import { Interactions } from "./interactions.js";
 import { decodeHeader, decodeMessage, encodeEmpty, type Message, MessageFormatError } from "./message.js";
 import { OutgoingExchanges } from "./outgoing-exchange.js";
+import { Pings } from "./ping.js";
 import { Relations } from "./relations.js";
 import { type RepresentationLimits, Representations } from "./representation.js";
 import { Responder, type ResponderLimits } from "./responder.js";
@@ -55,6 +63,16 @@ export interface Endpoint {
    * ExchangeError, with the reason of `signal`, or with RangeError when no message can carry the request.
    */
   request(to: Peer, request: Request, options?: { readonly signal?: AbortSignal }): Promise<IncomingResponse>;
+  /**
+   * Asks the peer for a sign of life (RFC 7252 §4.3), which also keeps the way through a NAT open. Rejects with
+   * ExchangeError when none comes, or with the reason of `signal`.
+   */
+  ping(to: Peer, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Goes on with an observation of an earlier run of ours, without a word to the peer; undefined when the peer has as many
+   * as it may have.
+   */
+  restore(record: RelationRecord): Relation | undefined;
   /** Rejects what waits, ends what goes on, and sends nothing more. Calling it again is harmless. */
   close(): void;
 }
@@ -68,6 +86,7 @@ class CoapEndpoint implements Endpoint {
   readonly #channel: Channel;
   readonly #confirmables: Confirmables;
   readonly #exchanges: OutgoingExchanges;
+  readonly #pings: Pings;
   readonly #client: BlockClient;
   readonly #relations: Relations;
   readonly #responder: Responder;
@@ -80,7 +99,8 @@ class CoapEndpoint implements Endpoint {
     const { blockSize, maxBody, relationsPerPeer } = limits;
     const channel = new Channel(options, transmission);
     const confirmables = new Confirmables(channel);
-    const exchanges = new OutgoingExchanges(channel, confirmables);
+    const interactions = new Interactions(transmission.nstart);
+    const exchanges = new OutgoingExchanges(channel, confirmables, interactions);
     const representations = new Representations(limits, exchangeLifetime(transmission));
     const ended = (relation: Relation) => {
       try {
@@ -93,6 +113,7 @@ class CoapEndpoint implements Endpoint {
     this.#channel = channel;
     this.#confirmables = confirmables;
     this.#exchanges = exchanges;
+    this.#pings = new Pings(channel, confirmables, interactions);
     this.#client = new BlockClient({ exchanges, random, blockSize, maxBody });
     this.#relations = relations;
     this.#responder = new Responder({ channel, confirmables, representations, relations, handler, limits });
@@ -100,6 +121,7 @@ class CoapEndpoint implements Endpoint {
 
   receive(datagram: Uint8Array, from: Peer): void {
     if (this.#channel.closed) return;
+    this.#relations.heard(from);
     try {
       this.#dispatch(decodeMessage(datagram), datagram, from);
     } catch (error) {
@@ -116,9 +138,18 @@ class CoapEndpoint implements Endpoint {
     return this.#client.request(to, request, options.signal);
   }
 
+  ping(to: Peer, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#pings.send(to, signal);
+  }
+
+  restore(record: RelationRecord): Relation | undefined {
+    return this.#channel.closed ? undefined : this.#relations.restore(record);
+  }
+
   close(): void {
     this.#channel.close();
     this.#exchanges.close();
+    this.#pings.close();
     this.#relations.close();
     this.#responder.close();
     this.#confirmables.close();

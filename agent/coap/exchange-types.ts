@@ -8,6 +8,8 @@ import type { Method, ResponseCode } from "./code.js";
 /** A request to send, or one that came in. */
 export interface Request {
   readonly method: Method;
+  /** Uri-Host of a request of ours: the name that its URI has. What comes in does not say it: every name is ours. */
+  readonly host?: string;
   /** Decoded Uri-Path segments, without a trailing empty one. */
   readonly path: readonly string[];
   /** Decoded Uri-Query options, each `name` or `name=value`. */
@@ -68,9 +70,14 @@ export type IncomingHead = Omit<IncomingRequest, "payload"> & {
 export interface Relation {
   readonly key: string;
   readonly peer: Peer;
+  /** Of all its notifications. */
+  readonly token: Uint8Array;
   readonly active: boolean;
+  /** Value of the last Observe option: 24 bits that begin anew at their end. */
+  readonly sequence: number;
   /**
-   * Sends a notification. While a confirmable one is unacknowledged, a newer one takes its place.
+   * Sends a notification. While a confirmable one is unacknowledged or waits for its turn with this peer (NSTART), a newer
+   * one takes its place. One that is not confirmable becomes so when the peer has been silent for long: PROBING_RATE.
    * A code other than 2.xx ends the relation after sending.
    * @returns `sent` (non-confirmable), `acknowledged`, `superseded` by a newer one, `unanswered` after all
    *   retransmissions (the relation stays), `ended` when the relation was cancelled
@@ -81,6 +88,18 @@ export interface Relation {
 }
 
 export type NotificationFate = "sent" | "acknowledged" | "superseded" | "unanswered" | "ended";
+
+/** What has to be kept of a relation so that it survives a restart of ours. */
+export interface RelationRecord {
+  readonly peer: Peer;
+  readonly token: Uint8Array;
+  /** Not less than that of the last notification: the observer drops what looks older (RFC 7641 §3.4). */
+  readonly sequence: number;
+  /** What is observed. Later blocks of a notification are asked for by the same request. */
+  readonly request: Request;
+  /** Bytes of a block, where the observer asked for blocks of a size. */
+  readonly blockSize?: number;
+}
 
 /** Takes a body block by block. */
 export interface BodySink {
@@ -105,6 +124,8 @@ export interface RequestHandler {
    * have it collected in memory (bounded) and given to `handle`.
    */
   open?(head: IncomingHead): BodySink | Response | undefined | Promise<BodySink | Response | undefined>;
+  /** Has the peer to show that this request is not an old one that was held back (RFC 9175 §2)? Asked once for each body. */
+  needsFreshness?(head: IncomingHead): boolean;
   /** The peer ended an observation: by RST, by Observe 1, or by a new one with the same token. */
   relationEnded?(relation: Relation): void;
 }

@@ -143,8 +143,8 @@ export function encodeMessage(message: OutgoingMessage): Uint8Array {
   return bytes;
 }
 
-/** An empty ACK or RST: four bytes that answer a Message ID. */
-export function encodeEmpty(type: "ACK" | "RST", messageId: number): Uint8Array {
+/** Four bytes: an empty ACK or RST answers a Message ID, an empty CON asks for a RST. */
+export function encodeEmpty(type: "CON" | "ACK" | "RST", messageId: number): Uint8Array {
   return Uint8Array.of(0x40 | (typeBits[type] << 4), emptyCode, messageId >> 8, messageId);
 }
 

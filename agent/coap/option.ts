@@ -47,6 +47,7 @@ export const requestOptionDefinitions: OptionDefinitions = new Map<number, Optio
   [optionNumber.proxyUri, { length: [0, 65_804], repeatable: true }],
   [optionNumber.proxyScheme, { length: [0, 65_804], repeatable: true }],
   [optionNumber.size1, { length: [0, 4] }],
+  [optionNumber.echo, { length: [1, 40] }],
   [optionNumber.requestTag, { length: [0, 8], repeatable: true }],
 ]);
 

@@ -1,9 +1,10 @@
-/** One request of ours, one message, until its response (RFC 7252 §5.3): tokens, NSTART, and all the ways to be answered. */
+/** One request of ours, one message, until its response (RFC 7252 §5.3): tokens, and all the ways to be answered. */
 import type { Peer, Timer } from "../ports.js";
 import { type Channel, messageKey, tokenKey } from "./channel.js";
 import type { Confirmable, ConfirmableFate, Confirmables } from "./confirmable.js";
 import { Deduplication } from "./deduplication.js";
 import { ExchangeError } from "./exchange-types.js";
+import type { Interaction, Interactions } from "./interactions.js";
 import { encodeEmpty, encodeMessage, type Message, type OutgoingMessage } from "./message.js";
 import { type ResponseParts, readResponse } from "./response-message.js";
 import { exchangeLifetime } from "./transmission.js";
@@ -36,10 +37,10 @@ export class OutgoingExchanges {
   readonly #exchanges = new Map<string, Exchange>();
   readonly #answered = new Deduplication(rememberedResponses.entries, rememberedResponses.bytes);
 
-  constructor(channel: Channel, confirmables: Confirmables) {
+  constructor(channel: Channel, confirmables: Confirmables, interactions: Interactions) {
     this.#channel = channel;
     this.#confirmables = confirmables;
-    this.#interactions = new Interactions(channel.transmission.nstart);
+    this.#interactions = interactions;
   }
 
   /** Rejects with ExchangeError, or with the reason of `signal`. */
@@ -71,15 +72,21 @@ export class OutgoingExchanges {
     if (message.type === "ACK") {
       // RFC 7252 §5.3.2: piggybacked, it has to fit by its Message ID as well.
       if (exchange?.confirmable?.messageId === message.messageId) this.#conclude(exchange, message);
+      else this.#logUnexpected(message, from);
       return;
     }
     if (message.type === "CON" && this.#answerAgain(message, datagram, from)) return;
     if (exchange?.confirmable === undefined) {
+      this.#logUnexpected(message, from);
       if (message.type === "CON") this.#channel.send(encodeEmpty("RST", message.messageId), from);
       return;
     }
     const understood = this.#conclude(exchange, message);
     if (message.type === "CON") this.#answer(understood ? "ACK" : "RST", message, datagram, from);
+  }
+
+  #logUnexpected({ type, code, messageId }: Message, from: Peer): void {
+    this.#channel.log.debug("response to no request", { peer: from.key, type, code, messageId });
   }
 
   close(): void {
@@ -163,53 +170,6 @@ export class OutgoingExchanges {
       const token = this.#channel.random.bytes(tokenLength);
       if (!this.#exchanges.has(tokenKey(peer, token))) return token;
     }
-  }
-}
-
-interface Interaction {
-  readonly peer: Peer;
-  start(): void;
-}
-
-/** RFC 7252 §4.7: no more than NSTART interactions with a peer at a time; the others wait for their turn. */
-class Interactions {
-  readonly #limit: number;
-  readonly #peers = new Map<
-    string,
-    { readonly running: Set<Interaction>; readonly queue: Set<Interaction> }
-  >();
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  begin(interaction: Interaction): void {
-    const { key } = interaction.peer;
-    const peer = this.#peers.get(key) ?? { running: new Set(), queue: new Set() };
-    this.#peers.set(key, peer);
-    peer.queue.add(interaction);
-    this.#startNext(key);
-  }
-
-  /** Harmless when it has ended. */
-  end(interaction: Interaction): void {
-    const { key } = interaction.peer;
-    const peer = this.#peers.get(key);
-    peer?.queue.delete(interaction);
-    peer?.running.delete(interaction);
-    this.#startNext(key);
-  }
-
-  #startNext(key: string): void {
-    const peer = this.#peers.get(key);
-    if (peer === undefined) return;
-    for (const next of peer.queue) {
-      if (peer.running.size >= this.#limit) return;
-      peer.queue.delete(next);
-      peer.running.add(next);
-      next.start();
-    }
-    if (peer.running.size === 0) this.#peers.delete(key);
   }
 }
 

@@ -1,28 +1,35 @@
 /** One observation by one peer: at most one confirmable notification on its way, and the newest waiting (RFC 7641 §4.5). */
 import type { Peer } from "../ports.js";
-import type { Block } from "./block.js";
 import { type Channel, tokenKey } from "./channel.js";
-import { isSuccess } from "./code.js";
+import { isSuccess, type Method } from "./code.js";
 import type { Confirmable, ConfirmableFate, Confirmables } from "./confirmable.js";
 import type { NotificationFate, Relation, Response } from "./exchange-types.js";
 import { afterSent } from "./fault.js";
+import type { Interaction, Interactions } from "./interactions.js";
 import type { MessageType } from "./message.js";
-import type { Representations } from "./representation.js";
+import type { Probing } from "./probing.js";
+import type { Asked, Representations } from "./representation.js";
 import { encodeResponse } from "./response-message.js";
 
 /** What was asked to be observed, as far as notifications need to know. */
-export interface ObservedRequest {
+export interface ObservedRequest extends Asked {
   readonly peer: Peer;
   readonly token: Uint8Array;
-  /** What requests for later blocks of a notification will have in common. */
-  readonly transferKey: () => string;
-  readonly block2: Block | undefined;
+  /** `observedTarget` of the request. */
+  readonly target: () => string;
 }
+
+/** What is observed; how it is to be written down may change from a registration to its cancellation. */
+export const observedTarget = (method: Method, path: readonly string[]): string =>
+  JSON.stringify([method, path]);
 
 export interface RelationContext {
   readonly channel: Channel;
   readonly confirmables: Confirmables;
   readonly representations: Representations;
+  /** Who may have a confirmable notification on its way. */
+  readonly turns: Interactions;
+  readonly probing: Probing;
   /** A RST with this Message ID is about this relation. */
   remember(messageId: number, relation: ObserveRelation): void;
   /** Nothing more will be sent. */
@@ -37,24 +44,31 @@ interface Notification {
   readonly resolve: (fate: NotificationFate) => void;
 }
 
-export class ObserveRelation implements Relation {
+export class ObserveRelation implements Relation, Interaction {
   readonly key: string;
   readonly peer: Peer;
+  readonly token: Uint8Array;
+  readonly target: string;
   readonly #context: RelationContext;
-  readonly #request: ObservedRequest;
+  readonly #asked: Asked;
   /** `opening`: the first response has not arrived as far as we know, and notifications wait for it. */
   #state: "opening" | "open" | "ended" = "opening";
   #sequence: number;
   #unacknowledged: { notification: Notification; readonly confirmable: Confirmable } | undefined;
   #waiting: Notification | undefined;
+  /** What is waiting waits for its turn with the peer. */
+  #queued = false;
 
   /** @param sequence of the last notification with the same token, if there was one before */
   constructor(context: RelationContext, request: ObservedRequest, sequence: number) {
-    this.key = tokenKey(request.peer, request.token);
-    this.peer = request.peer;
+    const { peer, token, target, block2, transferKey, body } = request;
+    this.key = tokenKey(peer, token);
+    this.peer = peer;
+    // Views of a datagram, which need not live as long as this.
+    this.token = token.slice();
+    this.target = target();
+    this.#asked = { block2, transferKey, body: body.slice() };
     this.#context = context;
-    // The token is a view of a datagram, which need not live as long as this.
-    this.#request = { ...request, token: request.token.slice() };
     this.#sequence = sequence;
   }
 
@@ -81,12 +95,32 @@ export class ObserveRelation implements Relation {
 
   notify(response: Response, { confirmable }: { readonly confirmable: boolean }): Promise<NotificationFate> {
     return new Promise((resolve) => {
-      const notification = { response, confirmable, resolve };
       if (this.#state === "ended") return resolve("ended");
-      if (this.#state === "open" && this.#unacknowledged === undefined) return this.#transmit(notification);
-      this.#waiting?.resolve("superseded");
-      this.#waiting = notification;
+      const older = this.#waiting;
+      older?.resolve("superseded");
+      // What was to be acknowledged would have said less than this, so this is to be acknowledged too.
+      this.#waiting = { response, confirmable: confirmable || older?.confirmable === true, resolve };
+      this.#sendWaiting();
     });
+  }
+
+  /** The turn to send what is waiting, confirmably. */
+  start(): void {
+    this.#queued = false;
+    const notification = this.#takeWaiting();
+    if (notification === undefined) {
+      this.#context.turns.end(this);
+      return;
+    }
+    const { messageId, datagram } = this.#encode(notification, "CON");
+    const confirmable = this.#context.confirmables.send(this.peer, {
+      messageId,
+      datagram,
+      settled: (fate) => this.#settled(fate),
+      successor: () => this.#successor(),
+    });
+    this.#unacknowledged = { notification, confirmable };
+    this.#sent(notification);
   }
 
   end(): void {
@@ -96,6 +130,7 @@ export class ObserveRelation implements Relation {
     this.#waiting?.resolve("ended");
     this.#unacknowledged = undefined;
     this.#waiting = undefined;
+    this.#context.turns.end(this);
     this.#context.forget(this);
   }
 
@@ -106,22 +141,31 @@ export class ObserveRelation implements Relation {
     if (wasActive) this.#context.endedByPeer(this);
   }
 
-  #transmit(notification: Notification): void {
-    const { channel, confirmables } = this.#context;
-    const { messageId, datagram } = this.#encode(notification, notification.confirmable ? "CON" : "NON");
-    if (notification.confirmable) {
-      const confirmable = confirmables.send(this.peer, {
-        messageId,
-        datagram,
-        settled: (fate) => this.#settled(fate),
-        successor: () => this.#successor(),
-      });
-      this.#unacknowledged = { notification, confirmable };
+  #sendWaiting(): void {
+    if (this.#state !== "open" || this.#queued || this.#unacknowledged || this.#waiting === undefined) return;
+    const { channel, probing, turns } = this.#context;
+    if (!this.#waiting.confirmable && probing.allows(this.peer, channel.clock.now())) {
+      this.#sendUnconfirmed(this.#waiting);
     } else {
-      channel.send(datagram, this.peer);
-      notification.resolve("sent");
+      this.#queued = true;
+      turns.begin(this);
     }
+  }
+
+  #sendUnconfirmed(notification: Notification): void {
+    const { channel, probing } = this.#context;
+    this.#waiting = undefined;
+    const { datagram } = this.#encode(notification, "NON");
+    probing.sent(this.peer, datagram.length, channel.clock.now());
+    channel.send(datagram, this.peer);
+    notification.resolve("sent");
     this.#sent(notification);
+  }
+
+  #takeWaiting(): Notification | undefined {
+    const notification = this.#waiting;
+    this.#waiting = undefined;
+    return notification;
   }
 
   /**
@@ -129,9 +173,9 @@ export class ObserveRelation implements Relation {
    * confirmable whatever was asked for, because the series has to end in an ACK.
    */
   #successor(): { readonly messageId: number; readonly datagram: Uint8Array } | undefined {
-    const newer = this.#waiting;
-    if (newer === undefined || this.#unacknowledged === undefined) return undefined;
-    this.#waiting = undefined;
+    if (this.#unacknowledged === undefined) return undefined;
+    const newer = this.#takeWaiting();
+    if (newer === undefined) return undefined;
     this.#unacknowledged.notification.resolve("superseded");
     this.#unacknowledged.notification = newer;
     const message = this.#encode(newer, "CON");
@@ -144,24 +188,21 @@ export class ObserveRelation implements Relation {
     const said = { acknowledged: "acknowledged", timeout: "unanswered", reset: "ended" } as const;
     this.#unacknowledged?.notification.resolve(said[fate]);
     this.#unacknowledged = undefined;
+    this.#context.turns.end(this);
     if (fate === "reset") this.endByPeer();
     else if (this.active) this.#sendWaiting();
     else this.#context.forget(this);
   }
 
-  #sendWaiting(): void {
-    const notification = this.#waiting;
-    this.#waiting = undefined;
-    if (notification) this.#transmit(notification);
-  }
-
   #encode({ response }: Notification, type: MessageType) {
     const { channel, representations } = this.#context;
-    const { token, block2, transferKey } = this.#request;
     const messageId = channel.nextMessageId();
-    const part = representations.firstPart(response, block2, transferKey, channel.clock.now());
+    const part = representations.firstPart(response, this.#asked, channel.clock.now());
     const observe = isSuccess(response.code) ? this.nextSequence() : undefined;
-    const datagram = encodeResponse({ type, messageId, token }, part.response, { ...part.extras, observe });
+    const datagram = encodeResponse({ type, messageId, token: this.token }, part.response, {
+      ...part.extras,
+      observe,
+    });
     this.#context.remember(messageId, this);
     return { messageId, datagram };
   }

@@ -2,9 +2,13 @@
 import type { Peer } from "../ports.js";
 import { type Channel, messageKey, tokenKey } from "./channel.js";
 import type { Confirmables } from "./confirmable.js";
-import type { Relation } from "./exchange-types.js";
-import { type ObservedRequest, ObserveRelation, type RelationContext } from "./relation.js";
+import type { Relation, RelationRecord } from "./exchange-types.js";
+import { Interactions } from "./interactions.js";
+import { noBytes } from "./message.js";
+import { Probing } from "./probing.js";
+import { type ObservedRequest, ObserveRelation, observedTarget, type RelationContext } from "./relation.js";
 import type { Representations } from "./representation.js";
+import { transferKey } from "./request-message.js";
 
 /** Notifications that a RST can still be matched with after they were sent. */
 const rememberedNotifications = 256;
@@ -30,6 +34,9 @@ export class Relations {
       channel,
       confirmables,
       representations,
+      // RFC 7641 §4.5.1: NSTART holds for notifications too, all that go to one peer taken together.
+      turns: new Interactions(channel.transmission.nstart),
+      probing: new Probing(channel.transmission.probingRate),
       remember: (messageId, relation) => this.remember(messageId, relation),
       forget: (relation) => this.#forget(relation),
       endedByPeer: ended,
@@ -43,20 +50,49 @@ export class Relations {
   /**
    * A relation that waits for its first response; undefined when the peer has as many as it may have. An older one with
    * the same token ends here, before anyone above can mistake the new one for it.
+   * @param sequence to go on from, unless an older one with the same token says it
    */
-  begin(request: ObservedRequest): ObserveRelation | undefined {
+  begin(request: ObservedRequest, sequence = 0): ObserveRelation | undefined {
     const old = this.#endByPeer(request);
     if (this.#countOf(request.peer) >= this.#limit) return undefined;
-    const relation = new ObserveRelation(this.#context, request, old?.sequence ?? 0);
+    const relation = new ObserveRelation(this.#context, request, old?.sequence ?? sequence);
     this.#relations.set(relation.key, relation);
     return relation;
   }
 
-  /** The peer wants no more notifications with this token. The relation that is returned has ended. */
-  cancel(request: ObservedRequest): Relation {
+  /**
+   * The peer wants no more notifications with this token. The relation that is returned has ended; undefined when what
+   * goes on with this token is the observation of something else (RFC 7641 §4.1).
+   */
+  cancel(request: ObservedRequest): Relation | undefined {
+    const known = this.#relations.get(tokenKey(request.peer, request.token));
+    if (known && known.target !== request.target()) return undefined;
     const relation = this.#endByPeer(request) ?? new ObserveRelation(this.#context, request, 0);
     relation.end();
     return relation;
+  }
+
+  /** A relation of an earlier run: its first response went out then. undefined when the peer has as many as it may have. */
+  restore({ peer, token, sequence, request, blockSize }: RelationRecord): Relation | undefined {
+    const { method, path, query = [], accept, payload = noBytes } = request;
+    const relation = this.begin(
+      {
+        peer,
+        token,
+        target: () => observedTarget(method, path),
+        transferKey: () => transferKey(peer, { method, path, query, accept, requestTag: "" }),
+        block2: blockSize === undefined ? undefined : { number: 0, more: false, size: blockSize },
+        body: payload,
+      },
+      sequence,
+    );
+    relation?.open();
+    return relation;
+  }
+
+  /** A message of that peer has come. */
+  heard(peer: Peer): void {
+    this.#context.probing.heard(peer);
   }
 
   /** From now on a RST with this Message ID ends the relation. */

@@ -23,8 +23,19 @@ export interface Part {
   readonly extras: ResponseExtras;
 }
 
+/** What was asked, as far as its blocks are concerned. */
+export interface Asked {
+  readonly block2: Block | undefined;
+  /** What later requests for other blocks have in common with this one; evaluated only when there are any. */
+  readonly transferKey: () => string;
+  /** Of the request. */
+  readonly body: Uint8Array;
+}
+
 interface Snapshot {
   readonly response: Response;
+  /** Of the request: two FETCHes may differ in nothing else. */
+  readonly askedBody: Uint8Array;
   readonly payload: Uint8Array;
   readonly eTag: Uint8Array;
   readonly expires: number;
@@ -52,34 +63,36 @@ export class Representations {
     return Math.min(this.#limits.blockSize, asked?.size ?? this.#limits.blockSize);
   }
 
-  /**
-   * The part of a new response that goes out now; the rest is kept under `key`.
-   * @param key what later requests for other blocks have in common; evaluated only when there are any
-   */
-  firstPart(response: Response, asked: Block | undefined, key: () => string, now: Millis): Part {
+  /** The part of a new response that goes out now; the rest is kept. */
+  firstPart(response: Response, { block2, transferKey, body }: Asked, now: Millis): Part {
     const payload = response.payload ?? noBytes;
-    const size = this.blockSize(asked);
-    const offset = asked ? blockOffset(asked) : 0;
+    const size = this.blockSize(block2);
+    const offset = block2 ? blockOffset(block2) : 0;
     if (!isSuccess(response.code) || (offset === 0 && payload.length <= size)) {
-      const says = asked !== undefined && payload.length > 0 && isSuccess(response.code);
+      const says = block2 !== undefined && payload.length > 0 && isSuccess(response.code);
       return { response, extras: says ? { block2: { number: 0, more: false, size } } : {} };
     }
     if (offset >= payload.length) return beyondTheEnd;
     const frozen = payload.slice();
     const snapshot: Snapshot = {
       response: { ...response, payload: frozen },
+      askedBody: body.slice(),
       payload: frozen,
       eTag: eTagOf(payload),
       expires: now + this.#lifetime,
     };
-    this.#keep(key(), snapshot);
+    this.#keep(transferKey(), snapshot);
     return cut(snapshot, offset, size);
   }
 
-  /** The part of a representation that is kept; undefined when it is not (any more). */
-  laterPart(key: string, asked: Block, now: Millis): Part | undefined {
+  /**
+   * The part of a representation that is kept; undefined when it is not (any more). The body of the request need not come
+   * again with each block; where it does, it has to be the same.
+   */
+  laterPart(key: string, asked: Block, body: Uint8Array, now: Millis): Part | undefined {
     const snapshot = this.#snapshots.get(key);
     if (snapshot === undefined) return undefined;
+    if (body.length > 0 && String(body) !== String(snapshot.askedBody)) return undefined;
     if (snapshot.expires <= now) {
       this.#forget(key, snapshot);
       return undefined;
@@ -92,20 +105,22 @@ export class Representations {
     const old = this.#snapshots.get(key);
     if (old) this.#forget(key, old);
     // What is larger than all that may be kept is made anew for each block.
-    if (snapshot.payload.length > this.#limits.snapshotBytes) return;
+    if (sizeOf(snapshot) > this.#limits.snapshotBytes) return;
     this.#snapshots.set(key, snapshot);
-    this.#bytes += snapshot.payload.length;
+    this.#bytes += sizeOf(snapshot);
     for (const [oldestKey, oldest] of this.#snapshots) {
       if (this.#snapshots.size <= this.#limits.snapshots && this.#bytes <= this.#limits.snapshotBytes) return;
       this.#forget(oldestKey, oldest);
     }
   }
 
-  #forget(key: string, { payload }: Snapshot): void {
+  #forget(key: string, snapshot: Snapshot): void {
     this.#snapshots.delete(key);
-    this.#bytes -= payload.length;
+    this.#bytes -= sizeOf(snapshot);
   }
 }
+
+const sizeOf = ({ payload, askedBody }: Snapshot): number => payload.length + askedBody.length;
 
 const beyondTheEnd: Part = { response: { code: "4.00" }, extras: {} };
 

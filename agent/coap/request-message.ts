@@ -27,6 +27,7 @@ export interface RequestParts {
   block2: Block | undefined;
   /** Size1 in bytes. */
   size: number | undefined;
+  echo: Uint8Array | undefined;
   /** All Request-Tags, so that they can be compared. */
   requestTag: string;
 }
@@ -51,6 +52,7 @@ export function readRequest(message: Message): RequestParts | OptionRefusal {
     block1: undefined,
     block2: undefined,
     size: undefined,
+    echo: undefined,
     requestTag: "",
   };
   let previous = 0;
@@ -91,6 +93,9 @@ function takeOption(parts: RequestParts, number: number, value: Uint8Array): Res
     case optionNumber.size1:
       parts.size = decodeUint(value);
       return undefined;
+    case optionNumber.echo:
+      parts.echo = value;
+      return undefined;
     case optionNumber.requestTag:
       parts.requestTag += `.${toHex(value)}`;
       return undefined;
@@ -114,11 +119,16 @@ function takeText(texts: string[], value: Uint8Array): ResponseCode | undefined 
   return undefined;
 }
 
+export interface TransferParts extends Pick<RequestParts, "method" | "accept" | "requestTag"> {
+  readonly path: readonly string[];
+  readonly query: readonly string[];
+}
+
 /**
  * What makes blocks belong together (RFC 7959 §2.5). Never the token: Californium takes a new one for each block. The
  * Content-Format is compared apart, as a change of it amid a body has its own answer.
  */
-export const transferKey = (peer: Peer, parts: RequestParts): string =>
+export const transferKey = (peer: Peer, parts: TransferParts): string =>
   JSON.stringify([peer.key, parts.method, parts.path, parts.query, parts.accept, parts.requestTag]);
 
 /** What a handler sees of a request whose body is not there yet. */
@@ -167,9 +177,10 @@ export interface RequestExtras {
 
 /** In ascending order. */
 export function requestOptions(request: Request, extras: RequestExtras): OutgoingOption[] {
-  const { path, query = [], contentFormat, accept } = request;
+  const { host, path, query = [], contentFormat, accept } = request;
   const { block1, block2, size, echo, requestTag } = extras;
-  const options: OutgoingOption[] = path.map((segment) => textOption(optionNumber.uriPath, segment));
+  const options: OutgoingOption[] = host === undefined ? [] : [textOption(optionNumber.uriHost, host)];
+  for (const segment of path) options.push(textOption(optionNumber.uriPath, segment));
   if (contentFormat !== undefined) options.push({ number: optionNumber.contentFormat, value: contentFormat });
   for (const item of query) options.push(textOption(optionNumber.uriQuery, item));
   if (accept !== undefined) options.push({ number: optionNumber.accept, value: accept });

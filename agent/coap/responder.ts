@@ -12,9 +12,10 @@ import type { Confirmable, ConfirmableFate, Confirmables } from "./confirmable.j
 import { Deduplication, type Received } from "./deduplication.js";
 import type { IncomingRequest, RequestHandler, Response } from "./exchange-types.js";
 import { afterSent, faultResponse } from "./fault.js";
+import { Freshness } from "./freshness.js";
 import { encodeEmpty, type Message } from "./message.js";
 import { encodeText } from "./option.js";
-import type { ObservedRequest, ObserveRelation } from "./relation.js";
+import { type ObservedRequest, type ObserveRelation, observedTarget } from "./relation.js";
 import type { Relations } from "./relations.js";
 import type { Part, Representations } from "./representation.js";
 import {
@@ -26,9 +27,11 @@ import {
   transferKey,
 } from "./request-message.js";
 import { encodeResponse, type ResponseExtras } from "./response-message.js";
-import { exchangeLifetime, nonLifetime } from "./transmission.js";
+import { exchangeLifetime, maxRoundTrip, nonLifetime } from "./transmission.js";
 
 export interface ResponderLimits extends BodyReceiverLimits {
+  /** Bytes of a block, unless the peer asks for smaller ones. */
+  readonly blockSize: number;
   /** How long a response may take and still travel in the ACK. */
   readonly piggybackDelay: Millis;
   /**
@@ -59,6 +62,8 @@ interface IncomingExchange {
   readonly received: Received;
   /** undefined when the options could not be understood. */
   parts: RequestParts | undefined;
+  /** Of the request, its blocks put together. */
+  body: Uint8Array;
   relation: ObserveRelation | undefined;
   /** An empty ACK has gone out: the response travels apart. */
   acknowledged: boolean;
@@ -76,6 +81,7 @@ export class Responder {
   /** Apart, so that no flood of reads can push out what must not be done twice. */
   readonly #reads: Deduplication;
   readonly #writes: Deduplication;
+  readonly #freshness: Freshness;
   readonly #conLifetime: Millis;
   readonly #nonLifetime: Millis;
   /**
@@ -95,6 +101,7 @@ export class Responder {
     const entries = Math.max(1, Math.floor(limits.dedupEntries / 2));
     this.#reads = new Deduplication(entries, limits.dedupBytes / 2);
     this.#writes = new Deduplication(entries, limits.dedupBytes / 2);
+    this.#freshness = new Freshness(channel.random, maxRoundTrip(channel.transmission));
     this.#conLifetime = exchangeLifetime(channel.transmission);
     this.#nonLifetime = nonLifetime(channel.transmission);
   }
@@ -119,6 +126,7 @@ export class Responder {
       memory,
       received: memory.remember(key, datagram, now, lifetime),
       parts: undefined,
+      body: message.payload,
       relation: undefined,
       acknowledged: false,
     };
@@ -147,9 +155,9 @@ export class Responder {
   }
 
   #run(exchange: IncomingExchange, parts: RequestParts): void {
-    const later = this.#laterPart(exchange, parts);
-    if (later) {
-      this.#transmit(exchange, later);
+    const said = this.#laterPart(exchange, parts) ?? this.#challenge(exchange, parts);
+    if (said) {
+      this.#transmit(exchange, said);
       return;
     }
     const answer = this.#answer(exchange, parts);
@@ -168,13 +176,22 @@ export class Responder {
   }
 
   /** A block of a representation that went out before; undefined when the request has to be served (anew). */
-  #laterPart({ peer, arrived }: IncomingExchange, parts: RequestParts): Part | undefined {
-    const { block1, block2 } = parts;
+  #laterPart({ peer, arrived, body }: IncomingExchange, parts: RequestParts): Part | undefined {
+    const { method, block1, block2 } = parts;
     if (block2 === undefined || block2.number === 0 || block1 !== undefined) return undefined;
-    const part = this.#options.representations.laterPart(transferKey(peer, parts), block2, arrived);
-    if (part || parts.method === "GET" || parts.method === "FETCH") return part;
-    // Whatever it was that this answered, it is not done again just to show the end of the answer.
+    const part = this.#options.representations.laterPart(transferKey(peer, parts), block2, body, arrived);
+    if (part || method === "GET" || (method === "FETCH" && body.length > 0)) return part;
+    // What this was about is not known any more; and what is no read is not done again just to show the end of its answer.
     return { response: { code: "4.08" }, extras: plain };
+  }
+
+  /** RFC 9175 §2.3: 4.01 with an Echo, when the peer has yet to show that its request is fresh. */
+  #challenge({ peer, arrived }: IncomingExchange, parts: RequestParts): Part | undefined {
+    const { handler } = this.#options;
+    const goesOn = parts.block1 !== undefined && parts.block1.number > 0;
+    if (goesOn || handler.needsFreshness?.(incomingHead(peer, parts)) !== true) return undefined;
+    const echo = this.#freshness.challenge(peer, parts.echo, arrived);
+    return echo && { response: { code: "4.01" }, extras: { echo } };
   }
 
   #serve(exchange: IncomingExchange, parts: RequestParts): Response | Promise<Response> {
@@ -187,29 +204,37 @@ export class Responder {
         block: parts.block1,
         payload,
         head: incomingHead(peer, parts),
-        serve: (body) => this.#handle(exchange, parts, body),
+        serve: (body) => {
+          exchange.body = body;
+          return this.#handle(exchange, parts);
+        },
       });
     }
     if (payload.length > maxBody) return { code: "4.13", size: maxBody };
-    return this.#handle(exchange, parts, payload);
+    return this.#handle(exchange, parts);
   }
 
-  #handle(exchange: IncomingExchange, parts: RequestParts, body: Uint8Array): Response | Promise<Response> {
+  #handle(exchange: IncomingExchange, parts: RequestParts): Response | Promise<Response> {
     const observe = parts.observe === undefined ? undefined : this.#observe(exchange, parts);
-    return this.#options.handler.handle(incomingRequest(exchange.peer, parts, body, observe));
+    return this.#options.handler.handle(incomingRequest(exchange.peer, parts, exchange.body, observe));
   }
 
   #observe(exchange: IncomingExchange, parts: RequestParts): IncomingRequest["observe"] {
-    const { method, observe, block2 } = parts;
+    const { method, path, observe, block2 } = parts;
     if (!(method === "GET" || method === "FETCH") || (block2 && block2.number > 0)) return undefined;
-    const { peer, message } = exchange;
+    const { peer, message, body } = exchange;
     const request: ObservedRequest = {
       peer,
       token: message.token,
+      target: () => observedTarget(method, path),
       transferKey: () => transferKey(peer, parts),
       block2,
+      body,
     };
-    if (observe === 1) return { kind: "cancel", relation: this.#options.relations.cancel(request) };
+    if (observe === 1) {
+      const ended = this.#options.relations.cancel(request);
+      return ended && { kind: "cancel", relation: ended };
+    }
     if (observe !== 0) return undefined;
     exchange.relation = this.#options.relations.begin(request);
     return exchange.relation && { kind: "register", relation: exchange.relation };
@@ -268,11 +293,16 @@ export class Responder {
   }
 
   /** What goes out now of a response, with all that has to be said beside it. */
-  #partOf({ parts, relation, peer, arrived }: IncomingExchange, response: Response): Part {
+  #partOf({ parts, body, relation, peer, arrived }: IncomingExchange, response: Response): Part {
     if (parts === undefined) return { response, extras: plain };
     const { block1, block2 } = parts;
-    const { representations } = this.#options;
-    const part = representations.firstPart(response, block2, () => transferKey(peer, parts), arrived);
+    const { representations, limits } = this.#options;
+    if (response.code === "4.13" && block1 === undefined && body.length > limits.blockSize) {
+      // RFC 7959 §2.9.3: it may do better in blocks, and this is how large they may be.
+      return { response, extras: { block1: { number: 0, more: false, size: limits.blockSize } } };
+    }
+    const asked = { block2, transferKey: () => transferKey(peer, parts), body };
+    const part = representations.firstPart(response, asked, arrived);
     if (block1 === undefined && relation === undefined) return part;
     const isObserved = relation?.active && response.observe && isSuccess(response.code);
     if (!isObserved) relation?.end();

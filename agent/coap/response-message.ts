@@ -28,6 +28,7 @@ export interface ResponseExtras {
   readonly block2?: Block | undefined;
   /** Size2 in bytes. */
   readonly bodySize?: number | undefined;
+  readonly echo?: Uint8Array | undefined;
 }
 
 export function encodeResponse(
@@ -50,7 +51,7 @@ const noExtras: ResponseExtras = {};
 /** In ascending order. */
 function responseOptions(response: Response, extras: ResponseExtras): OutgoingOption[] {
   const { location, contentFormat, maxAge, size } = response;
-  const { eTag, observe, block1, block2, bodySize } = extras;
+  const { eTag, observe, block1, block2, bodySize, echo } = extras;
   const options: OutgoingOption[] = [];
   if (eTag) options.push({ number: optionNumber.eTag, value: eTag });
   if (observe !== undefined) options.push({ number: optionNumber.observe, value: observe });
@@ -63,6 +64,7 @@ function responseOptions(response: Response, extras: ResponseExtras): OutgoingOp
   if (block1) options.push({ number: optionNumber.block1, value: encodeBlock(block1) });
   if (bodySize !== undefined) options.push({ number: optionNumber.size2, value: bodySize });
   if (size !== undefined) options.push({ number: optionNumber.size1, value: size });
+  if (echo) options.push({ number: optionNumber.echo, value: echo });
   return options;
 }
 

@@ -7,6 +7,8 @@ export interface TransmissionParameters {
   readonly maxRetransmit: number;
   /** Interactions of ours that may be outstanding with one peer at a time. */
   readonly nstart: number;
+  /** Bytes per second on average to a peer that does not respond. */
+  readonly probingRate: number;
   /** The longest time that a datagram is expected to take. */
   readonly maxLatency: Millis;
 }
@@ -16,6 +18,7 @@ export const defaultTransmission: TransmissionParameters = {
   ackRandomFactor: 1.5,
   maxRetransmit: 4,
   nstart: 1,
+  probingRate: 1,
   maxLatency: seconds(100),
 };
 

@@ -117,6 +117,30 @@ describe("a request that does not fit in a block", () => {
     expect(outcome).toMatchObject({ code: "4.13", size: 100 });
   });
 
+  test("has a Request-Tag once another was given up on its way", async () => {
+    const { endpoint, heard, say, last, clock } = faceEndpoint({ limits: { blockSize: 64 } });
+    const request = { ...send, payload: bytes(100) };
+    const givenUp = endpoint.request(server, request).catch((error: Error) => error);
+    await settled();
+    say({
+      type: "ACK",
+      code: "2.31",
+      block1: block(0, true, 64),
+      messageId: last().messageId,
+      token: last().token,
+    });
+    await clock.advance(seconds(100));
+    expect(await givenUp).toMatchObject({ reason: "timeout" });
+    void endpoint.request(server, request).catch(() => {});
+    await settled();
+    expect(blockOf(last(), optionNumber.block1)).toBe("0/1/64");
+    expect(optionOf(last(), optionNumber.requestTag)).toHaveLength(4);
+    expect(
+      heard.slice(0, -1).every((message) => optionOf(message, optionNumber.requestTag) === undefined),
+    ).toBe(true);
+    endpoint.close();
+  });
+
   test("begins anew once, with a Request-Tag, when the peer lost track", async () => {
     const { heard, outcome } = await converse(
       { ...send, payload: bytes(150) },
@@ -262,9 +286,62 @@ describe("a response that does not fit in a block", () => {
   });
 
   const body = bytes(150);
+  const otherTag = { options: [{ number: optionNumber.eTag, value: bytes(4, 9) }] };
   for (const [name, change] of [
-    ["its ETag changes", { options: [{ number: optionNumber.eTag, value: bytes(4, 9) }] }],
+    ["its ETag changes", otherTag],
     ["its ETag disappears", { options: [] }],
+    ["the peer forgets it", { code: "4.08" }],
+  ] as const) {
+    test(`is fetched anew, once, when ${name} on the way`, async () => {
+      const once = await converse(read, (message, count) => ({
+        ...blockwise(body, 64)(message),
+        ...(count === 1 ? (change as Said) : {}),
+      }));
+      expect(askedBlocks(once.heard)).toEqual([undefined, "1/0/64", undefined, "1/0/64", "2/0/64"]);
+      expect(once.outcome).toMatchObject({ code: "2.05", payload: body });
+      const always = await converse(read, (message, count) => ({
+        ...blockwise(body, 64)(message),
+        ...(count % 2 === 1 ? (change as Said) : {}),
+      }));
+      expect(always.heard).toHaveLength(4);
+      expect(always.outcome).toMatchObject({ name: "ExchangeError", reason: "protocol" });
+    });
+  }
+
+  test("to a request that is no read is never asked for anew", async () => {
+    const { heard, outcome } = await converse(send, (message, count) => ({
+      ...blockwise(body, 64)(message),
+      ...(count === 1 ? otherTag : {}),
+    }));
+    expect(heard).toHaveLength(2);
+    expect(outcome).toMatchObject({ name: "ExchangeError", reason: "protocol" });
+  });
+
+  test("may come in larger blocks on its way, as long as they follow each other", async () => {
+    const { heard, outcome } = await converse(read, (message, count) =>
+      blockwise(
+        body,
+        count < 2 ? 32 : 64,
+      )(
+        count === 2
+          ? { ...message, options: [{ number: optionNumber.block2, value: Uint8Array.of(0x12) }] }
+          : message,
+      ),
+    );
+    expect(askedBlocks(heard)).toEqual([undefined, "1/0/32", "2/0/32", "2/0/64"]);
+    expect(outcome).toMatchObject({ payload: body });
+  });
+
+  test("ends when its blocks never do", async () => {
+    const { heard, outcome } = await converse(read, (message) => {
+      const [number = 0] = blockOf(message, optionNumber.block2)?.split("/").map(Number) ?? [0];
+      return { code: "2.05", block2: block(number, true, 16), payload: bytes(16) };
+    });
+    expect(heard).toHaveLength((64 * 1024) / 16 + 1);
+    expect(outcome).toMatchObject({ reason: "protocol" });
+  });
+
+  for (const [name, change] of [
     ["a block is not the one that was asked for", { block2: block(2, false, 64) }],
     ["a block has no number", { block2: undefined }],
     ["a block is shorter than it says", { payload: bytes(63) }],

@@ -5,6 +5,7 @@ import { Channel } from "../../../agent/coap/channel.js";
 import { createEndpoint } from "../../../agent/coap/endpoint.js";
 import type { IncomingRequest, Response } from "../../../agent/coap/exchange-types.js";
 import { decodeMessage, encodeMessage, MessageFormatError, noBytes } from "../../../agent/coap/message.js";
+import { defaultTransmission } from "../../../agent/coap/transmission.js";
 import { millis, type Peer, seconds } from "../../../agent/ports.js";
 import { createSimulatedClock } from "../../simulated/clock.js";
 import { simulatedPeer } from "../../simulated/link.js";
@@ -163,7 +164,7 @@ test("bodies that never end are bounded in number, whatever begins them", async 
   const clock = createSimulatedClock();
   const channel = new Channel(
     { clock, random, log: createRecordingLog(), send: () => {} },
-    { ackTimeout: seconds(2), ackRandomFactor: 1.5, maxRetransmit: 4, nstart: 1, maxLatency: seconds(100) },
+    defaultTransmission,
   );
   const receiver = new BodyReceiver(
     channel,

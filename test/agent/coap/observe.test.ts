@@ -204,6 +204,23 @@ describe("a request to observe no longer", () => {
     expect(first.active).toBe(false);
   });
 
+  test("of something else with the same token is a plain request", () => {
+    const { ask, relation, requests, ended } = observable();
+    ask(observe);
+    const first = relation();
+    ask({ ...observe, path: ["3", "0", "13"], observe: 1 });
+    expect(requests[1]?.observe).toBeUndefined();
+    expect([first.active, ended]).toEqual([true, []]);
+  });
+
+  test("ends the relation also when it names no Accept", () => {
+    const { ask, relation } = observable();
+    ask({ ...observe, accept: 110 });
+    const first = relation();
+    ask({ ...observe, observe: 1 });
+    expect(first.active).toBe(false);
+  });
+
   test("of what nobody observes is served all the same", () => {
     const { ask, relation, ended } = observable();
     expect(codeOf(ask({ ...observe, observe: 1 }))).toBe("2.05");
@@ -280,7 +297,7 @@ describe("a notification", () => {
     const { ask, notify, heard, reply, last, fates } = observable();
     ask(observe);
     notify(1, true);
-    notify(2, true);
+    notify(2, false);
     notify(3, false);
     notify(4, false);
     expect(summary(heard.slice(1))).toEqual(["CON 1"]);
@@ -288,6 +305,17 @@ describe("a notification", () => {
     await settled();
     expect(summary(heard.slice(1))).toEqual(["CON 1", "NON 4"]);
     expect(fates).toEqual(["acknowledged", "superseded", "superseded", "sent"]);
+  });
+
+  test("takes over that the one before it was to be acknowledged", async () => {
+    const { ask, notify, heard, reply, last } = observable();
+    ask(observe);
+    notify(1, true);
+    notify(2, true);
+    notify(3, false);
+    reply("ACK", last());
+    await settled();
+    expect(summary(heard.slice(1))).toEqual(["CON 1", "CON 3"]);
   });
 
   test("that is newer takes the place of one that is retransmitted, with a new Message ID in the same series", async () => {
@@ -325,13 +353,84 @@ describe("a notification", () => {
     expect(heard).toHaveLength(3);
   });
 
-  test("is not held up by one of another relation", () => {
-    const { ask, notify, heard } = observable();
+  test("waits for the ACK of one of another relation, as NSTART says", async () => {
+    const { ask, notify, heard, reply, last, clock } = observable();
     ask(observe);
     notify(1, true);
     ask({ ...observe, token: [2] });
     notify(2, true);
+    notify(3, true);
+    expect(summary(heard)).toEqual(["ACK ", "CON 1", "ACK "]);
+    reply("ACK", heard[1] as Heard);
+    expect(summary(heard.slice(3))).toEqual(["CON 3"]);
+    reply("ACK", last());
+    expect(clock.pending).toBe(0);
+  });
+
+  test("has its turn when one of another relation is given up, or its relation ends", async () => {
+    const { ask, notify, relation, heard, clock } = observable({ transmission: { ackRandomFactor: 1 } });
+    ask(observe);
+    notify(1, true);
+    ask({ ...observe, token: [2] });
+    const second = relation();
+    notify(2, true);
+    ask({ ...observe, token: [3] });
+    notify(3, true);
+    await clock.advance(seconds(62));
+    expect(summary(heard.slice(-1))).toEqual(["CON 2"]);
+    second.end();
+    expect(summary(heard.slice(-1))).toEqual(["CON 3"]);
+  });
+
+  test("that is not confirmable does not wait for one of another relation", () => {
+    const { ask, notify, heard } = observable();
+    ask(observe);
+    notify(1, true);
+    ask({ ...observe, token: [2] });
+    notify(2, false);
+    expect(summary(heard)).toEqual(["ACK ", "CON 1", "ACK ", "NON 2"]);
+  });
+
+  test("to one peer does not wait for one to another", () => {
+    const { say, notify, heard } = observable();
+    say(message(observe));
+    notify(1, true);
+    say(message(observe), stranger);
+    notify(2, true);
     expect(summary(heard)).toEqual(["ACK ", "CON 1", "ACK ", "CON 2"]);
+  });
+
+  test("goes out confirmably once a silent peer has got more than PROBING_RATE allows", async () => {
+    const { ask, notify, heard, reply, last, clock } = observable();
+    ask(observe);
+    const blob = { payload: bytes(500) };
+    // 1152 bytes at once are one message.
+    for (const value of [1, 2, 3, 4]) notify(value, false, blob);
+    expect(heard.slice(1).map(({ type }) => type)).toEqual(["NON", "NON", "NON", "CON"]);
+    // Its ACK is a sign of life.
+    reply("ACK", last());
+    await settled();
+    for (const value of [5, 6, 7]) notify(value, false, blob);
+    expect(heard.slice(5).map(({ type }) => type)).toEqual(["NON", "NON", "NON"]);
+    // 1.5 KB at 1 byte per second, of which 1152 bytes count as one message.
+    await clock.advance(seconds(300));
+    notify(8, false, blob);
+    expect(last().type).toBe("CON");
+    await clock.advance(seconds(93));
+    await clock.advance(seconds(60));
+    notify(9, false, blob);
+    expect(last().type).toBe("NON");
+  });
+
+  test("may be followed by as many as anyone likes while the peer is not silent", () => {
+    const { ask, relation, heard } = observable();
+    ask(observe);
+    const observed = relation();
+    for (let count = 0; count < 20; count++) {
+      void observed.notify({ code: "2.05", payload: bytes(1000) }, { confirmable: false });
+      ask({ path: ["3", "0", "0"] });
+    }
+    expect(heard.filter(({ type }) => type === "NON")).toHaveLength(20);
   });
 
   for (const confirmable of [true, false]) {
@@ -358,7 +457,7 @@ describe("a notification", () => {
 
   test("has the Observe value that follows, which begins anew after 24 bits", async () => {
     expect(sequenceAfter(0xffffff)).toBe(0);
-    const { ask, relation, last, clock } = observable();
+    const { ask, relation, last, clock } = observable({ transmission: { probingRate: 1_000_000 } });
     ask(observe);
     const before = sequence(last()) ?? 0;
     for (let count = 0; count < 300; count++) {

@@ -251,6 +251,37 @@ describe("a request", () => {
     expect(heard).toHaveLength(2);
   });
 
+  test("carries the Echo that came with the answer before it, which was no challenge", async () => {
+    const { say, heard, first, outcome, endpoint, last } = requesting();
+    say({
+      code: "2.05",
+      type: "ACK",
+      options: [{ number: optionNumber.echo, value: bytes(8) }],
+      messageId: first.messageId,
+      token: first.token,
+    });
+    expect(await outcome()).toMatchObject({ code: "2.05" });
+    expect(heard).toHaveLength(1);
+    for (const echo of [bytes(8), undefined]) {
+      const next = endpoint.request(server, { method: "GET", path: ["x"] });
+      await settled();
+      expect(optionOf(last(), optionNumber.echo)).toEqual(echo);
+      say({ code: "2.05", type: "ACK", messageId: last().messageId, token: last().token });
+      await next;
+    }
+  });
+
+  test("says the name of its server when it has one", async () => {
+    const { endpoint, last } = faceEndpoint();
+    endpoint.request(server, { method: "GET", host: "lwm2m.example", path: ["rd"] }).catch(() => {});
+    await settled();
+    expect(last().options.map(({ number, value }) => [number, new TextDecoder().decode(value)])).toEqual([
+      [optionNumber.uriHost, "lwm2m.example"],
+      [optionNumber.uriPath, "rd"],
+    ]);
+    endpoint.close();
+  });
+
   test("that no message can carry is refused before anything is sent", async () => {
     const { endpoint, heard } = faceEndpoint();
     const request = endpoint.request(server, { method: "GET", path: ["x".repeat(256)] });

@@ -146,6 +146,24 @@ describe("a response that does not fit in a block", () => {
     expect(requests).toHaveLength(1);
   });
 
+  test("to a FETCH is made anew when its payload is another than the last one's", () => {
+    const { ask, requests } = serving((count) => bytes(100, count));
+    const first = { method: "FETCH", contentFormat: 110, payload: bytes(5) } as const;
+    const other = { method: "FETCH", contentFormat: 110, payload: bytes(6) } as const;
+    ask(get(0, 64, first));
+    ask(get(0, 64, other));
+    expect(ask(get(1, 64, other)).payload).toEqual(bytes(36, 66));
+    expect(requests).toHaveLength(2);
+    expect(ask(get(1, 64, first)).payload).toEqual(bytes(36, 67));
+    expect(requests.map(({ payload }) => payload.length)).toEqual([5, 6, 5]);
+  });
+
+  test("to a FETCH that is not known any more cannot be made anew without its payload", () => {
+    const { ask, requests } = serving(() => bytes(100));
+    expect(codeOf(ask(get(1, 64, { method: "FETCH" })))).toBe("4.08");
+    expect(requests).toEqual([]);
+  });
+
   test("to a POST is never made anew just to show the end of it", () => {
     const { ask, requests } = serving(() => bytes(100));
     expect(codeOf(ask(get(1, 64, { method: "POST" })))).toBe("4.08");

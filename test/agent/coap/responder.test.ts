@@ -4,6 +4,8 @@ import type { IncomingRequest, Response } from "../../../agent/coap/exchange-typ
 import { optionNumber } from "../../../agent/coap/option.js";
 import { millis, seconds } from "../../../agent/ports.js";
 import {
+  block,
+  blockOf,
   bytes,
   codeOf,
   faceEndpoint,
@@ -474,6 +476,14 @@ describe("a request is refused", () => {
     const response = ask({ method: "PUT", payload: bytes(101) });
     expect([codeOf(response), uintOf(response, optionNumber.size1)]).toEqual(["4.13", 100]);
     expect(codeOf(ask({ method: "PUT", payload: bytes(100) }))).toBe("2.05");
+  });
+
+  test("with 4.13 and the size of our blocks when a body came whole that may do better in blocks", async () => {
+    const { ask, askLater } = faceEndpoint({ limits: { maxBody: 100, blockSize: 64 } });
+    const response = ask({ method: "PUT", payload: bytes(101) });
+    expect([codeOf(response), blockOf(response, optionNumber.block1)]).toEqual(["4.13", "0/0/64"]);
+    const first = { method: "PUT", block1: block(0, true, 16), size1: 101, payload: bytes(16) } as const;
+    expect(blockOf(await askLater(first), optionNumber.block1)).toBe("0/0/16");
   });
 
   test("not for Uri-Host and Uri-Port, whatever they say", () => {
