@@ -34,12 +34,16 @@ import { Client } from "./lwm2m/client.js";
 import { ObjectTree, type TreeChange } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { ConfigError } from "./model/errors.js";
+import type { ObjectHandle } from "./model/object-handle.js";
+import { addOptionalObjects, type ObjectHandles, type OptionalObject } from "./optional-objects.js";
 import type { Plugin } from "./plugin.js";
 import { PluginHost } from "./plugin-host.js";
 import { type Board, type Downloader, type Log, type PackageStorage, seconds } from "./ports.js";
 
 // What whoever calls `createAgent` implements or gets to see.
 export { ConfigError } from "./model/errors.js";
+export type { ObjectHandle, ResourceValues } from "./model/object-handle.js";
+export type { OptionalObject, OptionalObjectId } from "./optional-objects.js";
 export {
   type Board,
   type BoardDescription,
@@ -79,6 +83,11 @@ export interface AgentOptions {
   /** Bytes; a larger package is refused with Result 2. */
   readonly maximumPackageSize?: number;
   readonly configurationObjectId?: number;
+  /**
+   * Objects beside those that are always there. Plugins, and `object` below, feed them with values; what Servers write to them
+   * comes back after a restart.
+   */
+  readonly objects?: readonly OptionalObject[];
   readonly power?: () => PowerReadings;
   readonly memory?: () => MemoryReadings;
   /** Stands between a Package URI and the network, for those who simulate one. */
@@ -111,6 +120,11 @@ export interface Agent {
   /** Ends without a word, as a board that restarts does: the Servers keep the registration. */
   abandon(): Promise<void>;
   status(): AgentStatus;
+  /**
+   * Feeds an Object of a definition file, or another one whose values the agent keeps.
+   * @throws Error when `objects` of the options does not name it
+   */
+  object(objectId: number): ObjectHandle;
 }
 
 const defaultMaximumPackageSize = 1024 ** 3;
@@ -133,6 +147,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
     addObject: (implementation) => tree.add(implementation),
     firmwareUpdate: () => firmwareUpdate,
+    object: (objectId) => handleOf(handles, objectId),
   });
 
   const accountStore = await openAccountStore({ store, log, clock, factory: factoryContent(options) });
@@ -181,6 +196,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     }),
   ];
   for (const object of objects) tree.add(object);
+  const handles = await addOptionalObjects({ objects: options.objects ?? [], tree, store, log });
 
   const client = new Client({
     endpointName,
@@ -230,6 +246,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     stop: () => end(() => client.stop()),
     abandon: () => end(() => client.abandon()),
+    object: (objectId) => handleOf(handles, objectId),
     status: () => ({
       endpointName,
       registrations: accounts.servers().map(({ shortServerId, uri }) => ({
@@ -272,6 +289,15 @@ function httpDownloader(
 ): Downloader {
   return wrapDownloader(
     createHttpDownloader({ storage, clock: createSystemClock(), random: systemRandom, log }),
+  );
+}
+
+function handleOf(handles: ObjectHandles, objectId: number): ObjectHandle {
+  const handle = handles.get(objectId);
+  if (handle !== undefined) return handle;
+  const known = [...handles.keys()].join(", ") || "none";
+  throw new Error(
+    `there is no Object ${objectId} to be fed: name its definition file in objects; known: ${known}`,
   );
 }
 

@@ -2,6 +2,7 @@
 import type { FirmwareUpdateHooks } from "../objects/firmware-update/hooks.js";
 import type { FirmwareUpdateObject } from "../objects/firmware-update/object.js";
 import type { ObjectImplementation } from "./model/definition.js";
+import type { ObjectHandle } from "./model/object-handle.js";
 import type { ConfigurationApplied, Plugin, PluginAgent } from "./plugin.js";
 import type { Log } from "./ports.js";
 
@@ -11,6 +12,7 @@ export interface PluginHostOptions {
   readonly log: Log;
   readonly addObject: (implementation: ObjectImplementation) => void;
   readonly firmwareUpdate: () => FirmwareUpdateObject;
+  readonly object: (objectId: number) => ObjectHandle;
 }
 
 interface Hosted {
@@ -24,7 +26,7 @@ export class PluginHost {
   /** The first Register lists all Objects: later than `start` none can be added. */
   #starting = false;
 
-  constructor({ plugins, endpointName, log, addObject, firmwareUpdate }: PluginHostOptions) {
+  constructor({ plugins, endpointName, log, addObject, firmwareUpdate, object }: PluginHostOptions) {
     this.#hosted = plugins.map((plugin) => ({
       plugin,
       agent: {
@@ -34,6 +36,7 @@ export class PluginHost {
           firmwareUpdate().setFirmwareUpdateState(objectInstanceId, state),
         setFirmwareUpdateResult: (objectInstanceId, result) =>
           firmwareUpdate().setFirmwareUpdateResult(objectInstanceId, result),
+        object,
         addObject: (implementation) => {
           if (!this.#starting) throw new Error("addObject is for the start of a plugin: call it in start()");
           addObject(implementation);

@@ -13,6 +13,7 @@
  * ```
  */
 import type { ObjectImplementation } from "./model/definition.js";
+import type { ObjectHandle } from "./model/object-handle.js";
 import type { Log } from "./ports.js";
 
 export {
@@ -26,10 +27,19 @@ export {
   type ObjectDefinition,
   type ObjectImplementation,
   type ResourceDefinition,
+  type ResourceHandler,
   singleInstance,
+  type ValueOf,
 } from "./model/definition.js";
 export { RequestError } from "./model/errors.js";
-export type { ObjectLink, ResourceType, ResourceValue } from "./model/value.js";
+export type { ObjectHandle, ResourceValues } from "./model/object-handle.js";
+export type {
+  ObjectLink,
+  ResourceContent,
+  ResourceInstances,
+  ResourceType,
+  ResourceValue,
+} from "./model/value.js";
 export { type Log, PackageError, type PackageFailure } from "./ports.js";
 
 type Awaitable<T> = T | Promise<T>;
@@ -57,6 +67,11 @@ export interface PluginAgent {
   setFirmwareUpdateResult(objectInstanceId: number, result: FirmwareUpdateResult): Promise<void>;
   /** Adds an Object. Only while `start` runs: the first Register then lists it already. */
   addObject(implementation: ObjectImplementation): void;
+  /**
+   * An Object of a definition file that the agent was started with, to be fed with values. Any time.
+   * @throws Error when the agent was not started with it
+   */
+  object(objectId: number): ObjectHandle;
 }
 
 export interface PackageUriWritten {

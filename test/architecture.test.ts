@@ -37,8 +37,14 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: false,
   },
   {
+    folder: "agent/optional-objects.ts",
+    imports: ["agent/model", "agent/oma", "agent/lwm2m", "agent/ports.ts", "objects", "platform"],
+    node: true,
+  },
+  {
     folder: "agent/main.ts",
     imports: [
+      "agent/optional-objects.ts",
       "agent/model",
       "agent/lwm2m",
       "agent/binding",
@@ -62,6 +68,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
       "agent/ports.ts",
       "agent/plugin.ts",
       "agent/main.ts",
+      "agent/optional-objects.ts",
       "agent/simulation",
       "platform",
       "jobs",

@@ -6,6 +6,7 @@ import { defaultControlSocket } from "../../jobs/control.js";
 import type { JobRecord } from "../../jobs/job.js";
 import { createLog, type LogLevel, logLevels } from "../../platform/log.js";
 import { ConfigError } from "../model/errors.js";
+import { readObjectFile } from "../optional-objects.js";
 import type { Plugin } from "../plugin.js";
 import { type Fault, faults, isFault } from "../simulation/faults.js";
 import {
@@ -24,6 +25,7 @@ interface SimulateArguments {
   wait: boolean;
   fail: string[];
   plugin: string[];
+  object: string[];
   "package-version": string;
   "package-size": number;
   port: number;
@@ -78,6 +80,13 @@ const withOptions = (yargs: Argv<object>) =>
       default: [],
       describe: "Load a plugin module into every device",
     })
+    .option("object", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      default: [],
+      describe: "Give every device an Object of the OMA registry, with simulated values: its definition file",
+    })
     .option("package-version", {
       type: "string",
       default: "3.0",
@@ -108,6 +117,7 @@ const withOptions = (yargs: Argv<object>) =>
       "$0 simulate --devices 3 --server coap://localhost:5683",
       "Devices for a server of yours, such as Leshan",
     )
+    .example("$0 simulate --wait --object ./3303.xml", "Devices with a temperature sensor")
     .epilogue(
       Object.entries(faults)
         .map(([name, meaning]) => `${name.padEnd(16)} ${meaning}`)
@@ -120,6 +130,7 @@ async function simulate(args: SimulateArguments): Promise<number> {
     devices: wholeNumber("--devices", args.devices, 1, maximumDevices),
     faults: parseFaults(args.fail, args.devices),
     plugins: await Promise.all(args.plugin.map(loadPlugin)),
+    objects: (await Promise.all(args.object.map(readObjectFile))).flat(),
     stateDirectory: args.state === undefined ? undefined : resolve(args.state),
     log: createLog({ level: args["log-level"] ?? "silent", pretty: process.stderr.isTTY }),
   };

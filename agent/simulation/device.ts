@@ -6,15 +6,19 @@ import {
   type SimulatedBoard,
 } from "../../platform/boards/simulated.js";
 import { type Agent, type AgentStatus, createAgent } from "../main.js";
+import type { ObjectDefinition } from "../model/definition.js";
 import type { Plugin } from "../plugin.js";
 import { type Clock, type Downloader, type Log, millis, type Random, type Timer } from "../ports.js";
 import { type Fault, faultyUri, isBoardFault } from "./faults.js";
+import { simulateValues } from "./values.js";
 
 export interface SimulatedDeviceOptions {
   readonly endpointName: string;
   readonly serverUri: string;
   readonly firmwareVersion: string;
   readonly fault: Fault | undefined;
+  /** Of definition files; their values are simulated. */
+  readonly objects: readonly ObjectDefinition[];
   /** All that survives a restart lies here. */
   readonly directory: string;
   readonly plugins: readonly Plugin[];
@@ -85,7 +89,7 @@ export class SimulatedDevice {
 
   async #switchOn(): Promise<void> {
     if (this.#closed) return;
-    const { endpointName, serverUri, directory, plugins, log } = this.#options;
+    const { endpointName, serverUri, directory, plugins, objects, clock, log } = this.#options;
     await this.#board.boot();
     const agent = await createAgent({
       endpointName,
@@ -93,7 +97,8 @@ export class SimulatedDevice {
       board: this.#board,
       stateDirectory: join(directory, stateFolder),
       cacheDirectory: join(directory, cacheFolder),
-      plugins,
+      objects,
+      plugins: [simulateValues(objects, clock), ...plugins],
       log,
       power: () => this.#board.power(),
       memory: () => this.#board.memory(),

@@ -13,6 +13,7 @@ import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
 import { createSystemClock } from "../../platform/clock.js";
 import { prepareDirectory } from "../../platform/files/durable.js";
 import { systemRandom } from "../../platform/random.js";
+import type { ObjectDefinition } from "../model/definition.js";
 import type { Plugin } from "../plugin.js";
 import { type Log, TransportError } from "../ports.js";
 import { SimulatedDevice } from "./device.js";
@@ -24,6 +25,8 @@ export interface SimulationOptions {
   /** By number of the device, counted from 1. */
   readonly faults: ReadonlyMap<number, Fault>;
   readonly plugins: readonly Plugin[];
+  /** Of definition files; their values are simulated. */
+  readonly objects: readonly ObjectDefinition[];
   /** Where the devices keep their state; undefined: a temporary folder that goes with the simulation. */
   readonly stateDirectory: string | undefined;
   readonly log: Log;
@@ -58,7 +61,7 @@ const firmwareVersions = ["1.0", "2.0"] as const;
 
 /** Starts devices for the LwM2M server at `serverUri`. */
 export async function startDevices(options: SimulationOptions, serverUri: string): Promise<Simulation> {
-  const { stateDirectory, log, plugins, faults } = options;
+  const { stateDirectory, log, plugins, objects, faults } = options;
   const directory = stateDirectory ?? (await mkdtemp(join(tmpdir(), "lwm2m-agent-simulation-")));
   await prepareDirectory(directory);
   const clock = createSystemClock();
@@ -78,6 +81,7 @@ export async function startDevices(options: SimulationOptions, serverUri: string
           fault: faults.get(number),
           directory: join(directory, endpointName),
           plugins,
+          objects,
           clock,
           random: systemRandom,
           log: log.child({ device: endpointName }),

@@ -1,0 +1,84 @@
+/** The Objects that an agent has when it is told so: those that come with it, and those of definition files. */
+import { readFile, stat } from "node:fs/promises";
+import { BinaryAppDataContainer } from "../objects/binary-app-data-container.js";
+import { Portfolio } from "../objects/portfolio.js";
+import { createStoredObject } from "../objects/stored-object.js";
+import type { ObjectTree } from "./lwm2m/object-tree.js";
+import type { ObjectDefinition } from "./model/definition.js";
+import { ConfigError } from "./model/errors.js";
+import type { ObjectHandle } from "./model/object-handle.js";
+import { parseObjectFile } from "./oma/object-file.js";
+import type { Log, Store } from "./ports.js";
+
+/** 16 Portfolio, 19 BinaryAppDataContainer. */
+export type OptionalObjectId = keyof typeof stored;
+
+/** Objects that only keep what Servers and plugins write. */
+const stored = { 16: Portfolio, 19: BinaryAppDataContainer } as const;
+
+/**
+ * The number of an Object that comes with the agent, the path of a definition file of the OMA registry (XML), or a definition
+ * made with `defineObject`.
+ */
+export type OptionalObject = OptionalObjectId | string | ObjectDefinition;
+
+export interface OptionalObjectsOptions {
+  readonly objects: readonly OptionalObject[];
+  readonly tree: ObjectTree;
+  readonly store: Store;
+  readonly log: Log;
+}
+
+/** The handles of those that are fed, by Object ID. */
+export type ObjectHandles = ReadonlyMap<number, ObjectHandle>;
+
+/**
+ * Adds the Objects to the tree.
+ * @throws ConfigError when a file cannot be used, or its Object is there already
+ */
+export async function addOptionalObjects(options: OptionalObjectsOptions): Promise<ObjectHandles> {
+  const { objects, tree, store, log } = options;
+  const handles = new Map<number, ObjectHandle>();
+  const add = async (definition: ObjectDefinition, serversCreate: boolean, source: string) => {
+    const present = tree.definition(definition.id);
+    if (present !== undefined) {
+      throw new ConfigError(
+        `objects: ${source}: there is an Object ${definition.id} already, ${present.name}`,
+      );
+    }
+    const object = await createStoredObject({ definition, store, log, serversCreate });
+    tree.add(object);
+    handles.set(definition.id, object);
+  };
+  for (const wanted of objects) {
+    if (typeof wanted === "string") {
+      for (const definition of await readObjectFile(wanted)) await add(definition, false, wanted);
+    } else if (typeof wanted === "object") {
+      await add(wanted, false, wanted.name);
+    } else if (Object.hasOwn(stored, wanted)) {
+      await add(stored[wanted], true, `${wanted}`);
+    } else {
+      throw new ConfigError(
+        `objects: no Object ${String(wanted)} comes with the agent; there are ${Object.keys(stored).join(", ")}, others need a definition file`,
+      );
+    }
+  }
+  return handles;
+}
+
+/** The largest file of the registry is a tenth of it. */
+const maximumFileSize = 1024 * 1024;
+
+/** @throws ConfigError */
+export async function readObjectFile(path: string): Promise<readonly ObjectDefinition[]> {
+  let document: string;
+  try {
+    const { size } = await stat(path);
+    if (size > maximumFileSize) throw new ConfigError(`${path} is larger than ${maximumFileSize} bytes`);
+    document = await readFile(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    throw new ConfigError(`${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  return parseObjectFile(document, path);
+}
