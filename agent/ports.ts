@@ -71,6 +71,17 @@ export interface DatagramHandlers {
   onDatagram(datagram: Uint8Array, from: Peer): void;
   /** The socket goes on; nothing is retried. */
   onError(error: TransportError): void;
+  /** The socket is gone, and not because someone closed it. Without this, `onError` hears of it. */
+  onLost?(error: TransportError): void;
+}
+
+/** Notices when this device is reached in another way than before. */
+export interface NetworkWatcher {
+  /**
+   * Calls `listener` whenever an address of ours or the default route has changed and the network is there, also when it
+   * has come back as it was. Answers how to stop listening.
+   */
+  onChange(listener: () => void): () => void;
 }
 
 /** The network failed: no socket, no route, no name. */

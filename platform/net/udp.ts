@@ -54,7 +54,14 @@ export async function openUdpSocket(
     fail(`send to ${formatEndpoint(error.address ?? "?", error.port ?? 0)}`, error);
   };
 
-  socket.on("error", (cause) => fail("receive", cause));
+  socket.on("error", (cause) => {
+    if (!open) return;
+    open = false;
+    socket.close();
+    const error = new TransportError(`cannot receive: ${describeError(cause)}`, { cause });
+    if (handlers.onLost) handlers.onLost(error);
+    else handlers.onError(error);
+  });
   socket.on("message", (datagram, { address, port }: RemoteInfo) =>
     handlers.onDatagram(datagram, { address, port, key: formatEndpoint(address, port) }),
   );
@@ -83,6 +90,7 @@ export async function openUdpSocket(
   return {
     local: { address: bound.address, port: bound.port },
     send(datagram, to) {
+      if (!open) return;
       waiting.push({ datagram, to });
       if (waiting.length >= groupSize) flush();
       if (flushesAtEnd) return;
