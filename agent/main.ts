@@ -24,10 +24,11 @@ import { createSystemClock } from "../platform/clock.js";
 import { createHttpDownloader } from "../platform/download/http.js";
 import { createPackageStorage } from "../platform/files/packages.js";
 import { createFileStore } from "../platform/files/store.js";
+import { openLastingSocket } from "../platform/net/lasting-socket.js";
 import { resolvePeer } from "../platform/net/resolve.js";
 import { openUdpSocket } from "../platform/net/udp.js";
 import { systemRandom } from "../platform/random.js";
-import { CoapBinding } from "./binding/coap.js";
+import { CoapBinding, type CoapSettings } from "./binding/coap.js";
 import { parseServerUri } from "./binding/server-uri.js";
 import type { Accounts } from "./lwm2m/accounts.js";
 import { Client } from "./lwm2m/client.js";
@@ -90,6 +91,9 @@ export interface AgentOptions {
   readonly objects?: readonly OptionalObject[];
   readonly power?: () => PowerReadings;
   readonly memory?: () => MemoryReadings;
+  readonly coap?: CoapSettings;
+  /** UDP port of this device; a free one when it is not given. */
+  readonly localPort?: number;
   /** Stands between a Package URI and the network, for those who simulate one. */
   readonly wrapDownloader?: (downloader: Downloader) => Downloader;
 }
@@ -210,7 +214,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   tree.onChange((change) => followServerObject(change, accounts, client));
   const binding = new CoapBinding({
     client,
-    openSocket: (family, handlers) => openUdpSocket({ family }, handlers),
+    ...options.coap,
+    openSocket: (family, handlers) =>
+      openLastingSocket(
+        {
+          open: (port, given) => openUdpSocket({ family, ...(port !== undefined && { port }) }, given),
+          ...(options.localPort !== undefined && { port: options.localPort }),
+          clock,
+          log,
+        },
+        handlers,
+      ),
     resolve: resolvePeer,
     clock,
     random: systemRandom,

@@ -36,7 +36,17 @@ import { operationOf, responseOf } from "./coap-operations.js";
 import { createCoapServerConnection } from "./coap-registration.js";
 import type { ServerUri } from "./server-uri.js";
 
-export interface CoapBindingOptions {
+/** What a deployment may want to be different. */
+export interface CoapSettings {
+  /** Slow networks need longer timeouts: 4 to 15 s of ACK_TIMEOUT over NB-IoT. */
+  readonly transmission?: Partial<TransmissionParameters>;
+  /** Bytes of a block: 16, 32 … 1024. */
+  readonly blockSize?: number;
+  /** Say the name of a Server that has one in requests to it (Uri-Host, RFC 7252 §5.10.1). True when it is not given. */
+  readonly sendsUriHost?: boolean;
+}
+
+export interface CoapBindingOptions extends CoapSettings {
   readonly client: Client;
   /** Opens the socket that reaches peers of this family; rejects with TransportError. */
   readonly openSocket: (family: AddressFamily, handlers: DatagramHandlers) => Promise<DatagramSocket>;
@@ -45,7 +55,6 @@ export interface CoapBindingOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly transmission?: Partial<TransmissionParameters>;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -65,7 +74,7 @@ export class CoapBinding {
 
   constructor(options: CoapBindingOptions) {
     this.#options = options;
-    const { clock, random, log, transmission, limits } = options;
+    const { clock, random, log, transmission, limits, blockSize } = options;
     this.#endpoint = createEndpoint({
       clock,
       random,
@@ -73,7 +82,7 @@ export class CoapBinding {
       send: (datagram, to) => this.#openSockets.get(familyOf(to))?.send(datagram, to),
       handler: this.#handler(),
       ...(transmission && { transmission }),
-      ...(limits && { limits }),
+      limits: { ...limits, ...(blockSize !== undefined && { blockSize }) },
     });
   }
 
@@ -83,7 +92,8 @@ export class CoapBinding {
       const peer = await this.#options.resolve(uri.host, uri.port);
       await this.#openSocket(familyOf(peer));
       this.#take(peer, shortServerId);
-      return (request) => this.#endpoint.request(peer, request);
+      const names = this.#options.sendsUriHost !== false && isName(uri.host);
+      return (request) => this.#endpoint.request(peer, names ? { ...request, host: uri.host } : request);
     }, uri.path);
   }
 
@@ -207,6 +217,9 @@ export class CoapBinding {
     return origin;
   }
 }
+
+/** RFC 7252 §6.4: a numeric address says nothing that the destination of the datagram does not. */
+const isName = (host: string): boolean => !host.includes(":") && !/^[\d.]+$/.test(host);
 
 function observerOf(relation: Relation, log: Log): Observer {
   return {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { type AddressFamily, CoapBinding } from "../../../agent/binding/coap.js";
+import { type AddressFamily, CoapBinding, type CoapSettings } from "../../../agent/binding/coap.js";
 import { parseServerUri } from "../../../agent/binding/server-uri.js";
+import { decodeMessage } from "../../../agent/coap/message.js";
+import { decodeText, optionNumber } from "../../../agent/coap/option.js";
 import { Client } from "../../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../../agent/lwm2m/object-tree.js";
 import { ConfigError } from "../../../agent/model/errors.js";
@@ -9,6 +11,7 @@ import { createSimulatedAccounts } from "../../simulated/accounts.js";
 import { createSimulatedClock, settle } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 import { createSeededRandom } from "../../simulated/random.js";
+import { optionOf } from "../coap/scripted-peer.js";
 
 const register = {
   endpointName: "board",
@@ -21,13 +24,14 @@ const accepted = { kind: "accepted", location: ["7"] };
 const location7 = [0x81, 0x37];
 
 /** A binding on sockets that note what they are told; a Server answers each request with 2.01. */
-function createWorld(options: { locationPath?: readonly number[] } = {}) {
-  const { locationPath = location7 } = options;
+function createWorld(options: { locationPath?: readonly number[]; settings?: CoapSettings } = {}) {
+  const { locationPath = location7, settings } = options;
   const clock = createSimulatedClock();
   const log = createRecordingLog();
   const opened: AddressFamily[] = [];
   const closed: AddressFamily[] = [];
   const sentTo: string[] = [];
+  const sent: Uint8Array[] = [];
   /** Names and where they lead. */
   const names = new Map<string, string>();
   let openSocket: () => Promise<void> = async () => undefined;
@@ -45,6 +49,7 @@ function createWorld(options: { locationPath?: readonly number[] } = {}) {
     log,
   });
   const binding = new CoapBinding({
+    ...settings,
     client,
     clock,
     random: createSeededRandom(1),
@@ -57,6 +62,7 @@ function createWorld(options: { locationPath?: readonly number[] } = {}) {
         local: { address: "192.0.2.7", port: 40000 },
         send: (datagram, to) => {
           sentTo.push(to.key);
+          sent.push(datagram);
           const [first = 0, , ...rest] = datagram;
           const tokenLength = first & 0x0f;
           const answer = [0x60 | tokenLength, 0x41, ...rest.slice(0, 2 + tokenLength), ...locationPath];
@@ -75,6 +81,7 @@ function createWorld(options: { locationPath?: readonly number[] } = {}) {
     opened,
     closed,
     sentTo,
+    sent,
     onOpen: (open: typeof openSocket) => void (openSocket = open),
     onResolve: (find: typeof resolve) => void (resolve = find),
   };
@@ -114,6 +121,32 @@ describe("sockets", () => {
     found({ address: "192.0.2.1", port: 5683, key: "192.0.2.1:5683" });
     expect((await answer).kind).toBe("failed");
     expect(opened).toEqual([]);
+  });
+});
+
+describe("a request", () => {
+  const uriHostOf = (datagram: Uint8Array | undefined) => {
+    const value = datagram && optionOf(decodeMessage(datagram), optionNumber.uriHost);
+    return value && decodeText(value);
+  };
+
+  test.each([
+    ["coap://server.example:5683", "server.example"],
+    ["coap://192.0.2.1", undefined],
+    ["coap://[2001:db8::3]", undefined],
+  ])("to %s has the Uri-Host %s", async (uri, host) => {
+    const { connect, sent, names } = createWorld();
+    names.set("server.example", "192.0.2.1");
+    await connect(1, uri).register(register);
+    expect(uriHostOf(sent[0])).toBe(host);
+  });
+
+  test("has no Uri-Host when it is not to have one, and comes in blocks as small as they are to be", async () => {
+    const settings = { sendsUriHost: false, blockSize: 16 };
+    const { connect, sent } = createWorld({ settings });
+    await connect(1, "coap://server.example").register({ ...register, objects: "</3/0>,</5/0>,</1/0>" });
+    expect(uriHostOf(sent[0])).toBeUndefined();
+    expect(sent[0] && decodeMessage(sent[0]).payload).toHaveLength(16);
   });
 });
 
