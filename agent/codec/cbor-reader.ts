@@ -1,4 +1,5 @@
 import { DecodeError } from "../model/errors.js";
+import { integerValue } from "../model/value.js";
 import { CborWriter, major } from "./cbor-writer.js";
 import { parseDecimal } from "./decimal.js";
 import type { Scalar } from "./scalar.js";
@@ -97,7 +98,7 @@ export class CborReader {
   }
 
   /** Passes over the next item, whatever it is, if its syntax is right. */
-  skip(depth = 0): void {
+  skip(depth = 0): undefined {
     if (depth > MAXIMUM_DEPTH) throw new DecodeError("this nests too deep", { offset: this.#offset });
     switch (this.nextType) {
       case major.array:
@@ -112,6 +113,7 @@ export class CborReader {
       default:
         this.scalar();
     }
+    return undefined;
   }
 
   /** @throws DecodeError unless everything has been read */
@@ -179,8 +181,8 @@ export class CborReader {
 
   #integer(type: number, offset: number): number | bigint {
     const argument = this.#argument(offset);
-    if (type === major.uint) return argument;
-    return typeof argument === "bigint" ? -1n - argument : -1 - argument;
+    if (typeof argument === "bigint") return integerValue(type === major.uint ? argument : -1n - argument);
+    return type === major.uint ? argument : -1 - argument;
   }
 
   #text(offset: number): string {

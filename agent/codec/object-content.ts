@@ -21,8 +21,14 @@ import { checkRange, holdsValue, type ValueResource } from "./value-types.js";
 // ---- From an Object --------------------------------------------------------------------------------------------
 
 /** In ascending order of the keys, as payloads list them. */
-export const ascending = <T>(byId: ReadonlyMap<number, T>): (readonly [number, T])[] =>
-  [...byId].sort(([a], [b]) => a - b);
+export function ascending<T>(byId: ReadonlyMap<number, T>): Iterable<readonly [number, T]> {
+  let last = -1;
+  for (const id of byId.keys()) {
+    if (id < last) return [...byId].sort(([a], [b]) => a - b);
+    last = id;
+  }
+  return byId; // as most of them are
+}
 
 /**
  * The one Object Instance whose ID the client is to assign (LwM2M Core §6.3.6): payloads do not name it.
@@ -67,11 +73,14 @@ type Values = Map<number, ResourceValue>;
 export class ContentBuilder {
   readonly #definition: ObjectDefinition;
   readonly #target: Path;
+  /** The target down to its Resource. */
+  readonly #resourceTarget: readonly number[];
   readonly #content = new Map<number, Map<number, ResourceValue | Values>>();
 
   constructor(definition: ObjectDefinition, target: Path) {
     this.#definition = definition;
     this.#target = target;
+    this.#resourceTarget = target.slice(0, 3);
   }
 
   /** An Object Instance, which may turn out to carry no Resources. */
@@ -134,15 +143,13 @@ export class ContentBuilder {
    * Resource is never skipped.
    */
   #resource(path: ResourcePath | ResourceInstancePath): ValueResource | undefined {
-    const [objectId, objectInstanceId, resourceId] = path;
-    const resourcePath = [objectId, objectInstanceId, resourceId];
-    if (!isWithin(resourcePath, this.#target.slice(0, 3))) {
+    if (!isWithin(path, this.#resourceTarget)) {
       throw new DecodeError(`${formatPath(path)} is not within ${formatPath(this.#target)}`);
     }
-    const resource = resourceById(this.#definition, resourceId);
+    const resource = resourceById(this.#definition, path[2]);
     if (resource === undefined && this.#target.length < 3) return undefined;
     if (resource !== undefined && holdsValue(resource)) return resource;
-    throw new DecodeError(`${formatPath(resourcePath)} takes no value`);
+    throw new DecodeError(`${formatPath(path)} takes no value`);
   }
 
   #resources(objectInstanceId: number): Map<number, ResourceValue | Values> {

@@ -1,11 +1,11 @@
 import { DecodeError } from "../model/errors.js";
-import { type CborItem, decodeCbor, scalarOfItem, writeScalar } from "./cbor-item.js";
-import { CborWriter } from "./cbor-writer.js";
+import { writeScalar } from "./cbor-item.js";
+import { CborReader } from "./cbor-reader.js";
+import { CborWriter, major } from "./cbor-writer.js";
 import { contentFormats } from "./content-format.js";
 import type { PayloadCodec } from "./payload-codec.js";
-import type { Scalar } from "./scalar.js";
-import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
-import { labels, type PackKind, recordOfFields, valueFields } from "./senml-fields.js";
+import { contentOf, type PartialRecord, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
+import { labels, type PackKind, takeField, valueFields } from "./senml-fields.js";
 
 /** application/senml+cbor (LwM2M Core §7.4). */
 export const senmlCbor: PayloadCodec = {
@@ -23,53 +23,67 @@ export function encodeSenmlCbor(records: readonly SenmlRecord[]): Uint8Array {
 }
 
 function writeRecord(writer: CborWriter, { baseName, baseTime, name, time, value }: SenmlRecord): void {
-  const fields: [label: number | "vlo", value: Scalar][] = [];
-  if (baseName !== undefined) fields.push([labels.bn, { kind: "text", value: baseName }]);
-  if (baseTime !== undefined) fields.push([labels.bt, numberScalar(baseTime)]);
-  if (name !== undefined) fields.push([labels.n, { kind: "text", value: name }]);
-  if (time !== undefined) fields.push([labels.t, numberScalar(time)]);
-  if (value !== undefined) fields.push([valueLabel(value), value]);
-  writer.map(fields.length);
-  for (const [label, field] of fields) {
-    if (typeof label === "number") writer.integer(label);
-    else writer.text(label);
-    writeScalar(writer, field);
+  writer.map([baseName, baseTime, name, time, value].filter((field) => field !== undefined).length);
+  if (baseName !== undefined) {
+    writer.integer(labels.bn);
+    writer.text(baseName);
+  }
+  if (baseTime !== undefined) {
+    writer.integer(labels.bt);
+    writeNumber(writer, baseTime);
+  }
+  if (name !== undefined) {
+    writer.integer(labels.n);
+    writer.text(name);
+  }
+  if (time !== undefined) {
+    writer.integer(labels.t);
+    writeNumber(writer, time);
+  }
+  if (value !== undefined) {
+    const field = valueFields[value.kind];
+    if (field === "vlo") writer.text(field);
+    else writer.integer(labels[field]);
+    writeScalar(writer, value);
   }
 }
 
-const numberScalar = (value: number): Scalar =>
-  Number.isSafeInteger(value) ? { kind: "integer", value } : { kind: "float", value };
-
-function valueLabel({ kind }: Scalar): number | "vlo" {
-  const field = valueFields[kind];
-  return field === "vlo" ? field : labels[field];
-}
+const writeNumber = (writer: CborWriter, value: number): void =>
+  Number.isSafeInteger(value) ? writer.integer(value) : writer.float(value);
 
 /** @throws DecodeError */
-export function decodeSenmlCbor(payload: Uint8Array, kind?: PackKind): SenmlRecord[] {
-  const pack = decodeCbor(payload);
-  if (!Array.isArray(pack)) throw new DecodeError("SenML is an array of records");
-  return pack.map((record) => recordOf(record, kind));
+export function decodeSenmlCbor(payload: Uint8Array, kind: PackKind = "pack"): SenmlRecord[] {
+  const records: SenmlRecord[] = [];
+  const reader = new CborReader(payload);
+  for (let left = reader.array(); reader.more(left); left--) records.push(readRecord(reader, kind));
+  reader.end();
+  return records;
 }
 
-function recordOf(record: CborItem, kind: PackKind = "pack"): SenmlRecord {
-  if (!(record instanceof Map)) throw new DecodeError("a record of SenML is a map");
-  const fields = new Map<string, Scalar | undefined>();
-  for (const [label, item] of record) {
-    const field = fieldOf(label);
-    if (field !== undefined) fields.set(field, scalarOfField(item));
-    else if (kind === "fetchPack") throw new DecodeError("a Fetch Pack has no such field");
+function readRecord(reader: CborReader, kind: PackKind): SenmlRecord {
+  const record: PartialRecord = {};
+  const seen: (number | bigint | string)[] = []; // a few at most, or else `MAXIMUM_FIELDS` ends it
+  for (let left = reader.map(); reader.more(left); left--) {
+    const label = reader.nextType === major.text ? reader.text() : reader.integer();
+    if (seen.includes(label)) throw new DecodeError("a field comes twice");
+    if (seen.push(label) > MAXIMUM_FIELDS) throw new DecodeError("a record has fewer fields");
+    const scalar = isStructure(reader.nextType) ? reader.skip() : reader.scalar();
+    takeField(record, fieldOf(label), scalar, kind);
   }
-  return recordOfFields(fields, kind);
+  return record;
 }
 
-const fieldsByLabel = new Map<number, string>(Object.entries(labels).map(([field, label]) => [label, field]));
+/** RFC 8428 has 15 of them, and others may come. */
+const MAXIMUM_FIELDS = 64;
 
-/** undefined for a field to ignore: in CBOR the text "v" is not the label of `v`. */
-function fieldOf(label: number | bigint | string): string | undefined {
-  if (typeof label !== "string") return fieldsByLabel.get(Number(label));
-  return label === "vlo" || label.endsWith("_") ? label : undefined;
+const isStructure = (type: number | undefined) => type === major.array || type === major.map;
+
+const fieldsByLabel = new Map<number | bigint | string, string>(
+  Object.entries(labels).map(([field, label]) => [label, field]),
+);
+
+/** In CBOR the text "v" is not the label of `v`, but a field to ignore. */
+function fieldOf(label: number | bigint | string): string {
+  if (typeof label === "string") return label === "vlo" || label.endsWith("_") ? label : "";
+  return fieldsByLabel.get(label) ?? "";
 }
-
-const scalarOfField = (item: CborItem): Scalar | undefined =>
-  Array.isArray(item) || item instanceof Map ? undefined : scalarOfItem(item);

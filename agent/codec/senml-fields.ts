@@ -1,6 +1,6 @@
 import { DecodeError } from "../model/errors.js";
 import type { Scalar } from "./scalar.js";
-import type { SenmlRecord } from "./senml.js";
+import type { PartialRecord } from "./senml.js";
 
 /** The labels of CBOR (RFC 8428 §6, LwM2M Core §7.4) for the names of JSON. `vlo` has none: it is text in both. */
 export const labels = {
@@ -41,53 +41,52 @@ export type PackKind = "pack" | "fetchPack";
 const fetchFields: ReadonlySet<string> = new Set(["bn", "n", "bt", "t", "bu", "u"]);
 
 /**
- * Reads the fields of one record by their JSON names. Units and update times are ignored, like fields that nobody knows.
+ * Takes one field of a record, by its JSON name. Units and update times are ignored, like fields that nobody knows.
+ * @param scalar undefined when the field holds something else
  * @throws DecodeError for a field of the wrong type, for two values, and for what must be understood and is not; in a
  *   Fetch Pack for every field that such a pack does not have
  */
-export function recordOfFields(
-  fields: ReadonlyMap<string, Scalar | undefined>,
-  kind: PackKind = "pack",
-): SenmlRecord {
-  const record: { -readonly [Name in keyof SenmlRecord]: SenmlRecord[Name] } = {};
-  for (const [field, scalar] of fields) {
-    if (kind === "fetchPack" && !fetchFields.has(field))
-      throw new DecodeError("a Fetch Pack has no such field");
-    switch (field) {
-      case "bn":
-        record.baseName = textIn(field, scalar);
-        break;
-      case "n":
-        record.name = textIn(field, scalar);
-        break;
-      case "bt":
-        record.baseTime = numberIn(field, scalar);
-        break;
-      case "t":
-        record.time = numberIn(field, scalar);
-        break;
-      case "v":
-      case "vs":
-      case "vb":
-      case "vd":
-      case "vlo":
-        if (record.value !== undefined) throw new DecodeError("a record has one value");
-        record.value = valueIn(field, scalar);
-        break;
-      case "bver":
-        if (numberIn(field, scalar) > VERSION) throw new DecodeError("this version of SenML is not known");
-        break;
-      case "bv":
-      case "bs":
-      case "s":
-        // Ignoring them would write a wrong value, and LwM2M has no use for them.
-        throw new DecodeError(`the field ${field} has no meaning for a Resource`);
-      default:
-        // RFC 8428 §4.4: a field whose name ends so must be understood.
-        if (field.endsWith("_")) throw new DecodeError("a field that must be understood is not");
-    }
+export function takeField(
+  record: PartialRecord,
+  field: string,
+  scalar: Scalar | undefined,
+  kind: PackKind,
+): void {
+  if (kind === "fetchPack" && !fetchFields.has(field))
+    throw new DecodeError("a Fetch Pack has no such field");
+  switch (field) {
+    case "bn":
+      record.baseName = textIn(field, scalar);
+      break;
+    case "n":
+      record.name = textIn(field, scalar);
+      break;
+    case "bt":
+      record.baseTime = numberIn(field, scalar);
+      break;
+    case "t":
+      record.time = numberIn(field, scalar);
+      break;
+    case "v":
+    case "vs":
+    case "vb":
+    case "vd":
+    case "vlo":
+      if (record.value !== undefined) throw new DecodeError("a record has one value");
+      record.value = valueIn(field, scalar);
+      break;
+    case "bver":
+      if (numberIn(field, scalar) > VERSION) throw new DecodeError("this version of SenML is not known");
+      break;
+    case "bv":
+    case "bs":
+    case "s":
+      // Ignoring them would write a wrong value, and LwM2M has no use for them.
+      throw new DecodeError(`the field ${field} has no meaning for a Resource`);
+    default:
+      // RFC 8428 §4.4: a field whose name ends so must be understood.
+      if (field.endsWith("_")) throw new DecodeError("a field that must be understood is not");
   }
-  return record;
 }
 
 function textIn(field: string, scalar: Scalar | undefined): string {

@@ -5,8 +5,8 @@ import { decodeJson, type JsonValue } from "./json.js";
 import { formatJsonScalar } from "./json-scalar.js";
 import type { PayloadCodec } from "./payload-codec.js";
 import type { Scalar } from "./scalar.js";
-import { contentOf, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
-import { type PackKind, recordOfFields, valueFields } from "./senml-fields.js";
+import { contentOf, type PartialRecord, recordsOf, resolveRecords, type SenmlRecord } from "./senml.js";
+import { type PackKind, takeField, valueFields } from "./senml-fields.js";
 import { encodeUtf8 } from "./utf8.js";
 
 /** application/senml+json (LwM2M Core §7.4). */
@@ -32,16 +32,17 @@ function formatRecord({ baseName, baseTime, name, time, value }: SenmlRecord): s
 }
 
 /** @throws DecodeError */
-export function decodeSenmlJson(payload: Uint8Array, kind?: PackKind): SenmlRecord[] {
+export function decodeSenmlJson(payload: Uint8Array, kind: PackKind = "pack"): SenmlRecord[] {
   const pack = decodeJson(payload);
   if (!Array.isArray(pack)) throw new DecodeError("SenML is an array of records");
   return pack.map((record) => recordOf(record, kind));
 }
 
-function recordOf(record: JsonValue, kind?: PackKind): SenmlRecord {
-  if (!(record instanceof Map)) throw new DecodeError("a record of SenML is an object");
-  const fields = [...record].map(([field, value]) => [field, scalarOfField(field, value)] as const);
-  return recordOfFields(new Map(fields), kind);
+function recordOf(object: JsonValue, kind: PackKind): SenmlRecord {
+  if (!(object instanceof Map)) throw new DecodeError("a record of SenML is an object");
+  const record: PartialRecord = {};
+  for (const [field, value] of object) takeField(record, field, scalarOfField(field, value), kind);
+  return record;
 }
 
 function scalarOfField(field: string, value: JsonValue): Scalar | undefined {

@@ -32,6 +32,9 @@ export interface SenmlRecord {
   readonly value?: Scalar;
 }
 
+/** A record while its fields come together. */
+export type PartialRecord = { -readonly [Field in keyof SenmlRecord]: SenmlRecord[Field] };
+
 /** One record with its base values worked in. */
 export interface ResolvedRecord {
   readonly path: CompositePath;
@@ -121,14 +124,29 @@ export function valuePath(
  * @throws RequestError 4.06 for Resource Instances of an Object Instance without ID: such a name would mean another
  */
 export function recordsOf(definition: ObjectDefinition, target: Path, content: ObjectContent): SenmlRecord[] {
-  const values = [...valuesIn(definition, content)];
-  const isValue = values[0]?.path.length === target.length;
-  const baseName = formatPath(target) + (isValue ? "" : "/");
-  return values.map(({ path, value }, index) => ({
-    ...(index === 0 && { baseName }),
-    ...(!isValue && { name: path.slice(target.length).join("/") }),
-    value,
-  }));
+  const records: SenmlRecord[] = [];
+  let baseName: string | undefined;
+  for (const { path, value } of valuesIn(definition, content)) {
+    const name = nameBelow(target, path);
+    const record: PartialRecord = {};
+    if (baseName === undefined) {
+      baseName = formatPath(target) + (name === "" ? "" : "/");
+      record.baseName = baseName;
+    }
+    if (name !== "") record.name = name;
+    record.value = value;
+    records.push(record);
+  }
+  return records;
+}
+
+/** What a path has more than the target: empty, or without a slash at its ends. */
+function nameBelow(target: Path, path: readonly number[]): string {
+  let name = "";
+  for (let level = target.length; level < path.length; level++) {
+    name += level === target.length ? path[level] : `/${path[level]}`;
+  }
+  return name;
 }
 
 function* valuesIn(definition: ObjectDefinition, content: ObjectContent): Generator<PathValue> {

@@ -51,7 +51,7 @@ function encodeInstances(definition: ObjectDefinition, content: ObjectContent): 
   const unassigned = unassignedIn(content);
   if (unassigned !== undefined) return encodeResources(definition, unassigned);
   return concatenate(
-    ascending(content).map(([id, resources]) =>
+    Array.from(ascending(content), ([id, resources]) =>
       encodeEntry("objectInstance", id, encodeResources(definition, resources)),
     ),
   );
@@ -59,7 +59,7 @@ function encodeInstances(definition: ObjectDefinition, content: ObjectContent): 
 
 const encodeResources = (definition: ObjectDefinition, resources: InstanceContent): Uint8Array =>
   concatenate(
-    ascending(resources).map(([id, content]) => encodeResource(resourceOf(definition, id), content)),
+    Array.from(ascending(resources), ([id, content]) => encodeResource(resourceOf(definition, id), content)),
   );
 
 function encodeResource(resource: ValueResource, content: ResourceContent): Uint8Array {
@@ -72,7 +72,7 @@ function encodeResource(resource: ValueResource, content: ResourceContent): Uint
 
 const encodeResourceInstances = (resource: ValueResource, instances: ResourceInstances): Uint8Array =>
   concatenate(
-    ascending(instances).map(([id, value]) =>
+    Array.from(ascending(instances), ([id, value]) =>
       encodeEntry("resourceInstance", id, encodeTlvValue(resource, value)),
     ),
   );

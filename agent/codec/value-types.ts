@@ -24,15 +24,23 @@ const fits = (type: IntegerType, value: number | bigint) => {
   return value >= minimum && value <= maximum;
 };
 
+/** Most integers are of a size that needs no thought, and `bigint` is slow. */
+const isPlain = (type: IntegerType, value: unknown): value is number =>
+  Number.isSafeInteger(value) && (type === "integer" || (value as number) >= 0); // isSafeInteger is no type guard
+
 // ---- Values from Objects ---------------------------------------------------------------------------------------
+
+/** Either half; to look for whole pairs costs more, and most text has none. */
+const surrogate = /[\ud800-\udfff]/;
 
 /** Half of a surrogate pair has no UTF-8 form; it becomes U+FFFD, the same in each format. */
 export function textOf(value: ResourceValue): string {
   if (typeof value !== "string") throw mismatch("text", value);
-  return value.replace(/\p{Surrogate}/gu, "\uFFFD");
+  return surrogate.test(value) ? value.replace(/\p{Surrogate}/gu, "\uFFFD") : value;
 }
 
 export function integerOf(type: IntegerType, value: ResourceValue): number | bigint {
+  if (isPlain(type, value)) return value + 0;
   if (typeof value !== "bigint" && !Number.isInteger(value)) throw mismatch(`an ${type}`, value);
   const integer = integerValue(BigInt(value as number | bigint)); // the line above has seen that it is one
   if (!fits(type, integer)) throw mismatch(`an ${type} of 64 bits`, value);
@@ -71,18 +79,19 @@ const mismatch = (wanted: string, value: unknown) => new TypeError(`${String(val
 
 /** Also takes what a number with a fraction of zero has become: `5.0` is an integer (LwM2M Core appendix C). */
 export function checkedInteger(type: IntegerType, value: number | bigint): number | bigint {
+  if (isPlain(type, value)) return value + 0; // which makes 0 of -0
   if (typeof value === "number" && !Number.isSafeInteger(value)) {
     throw new DecodeError(`${value} is not an exact integer`);
   }
   if (!fits(type, value)) throw new DecodeError(`${value} does not fit an ${type} of 64 bits`);
-  return integerValue(BigInt(value)); // which also makes 0 of -0
+  return integerValue(BigInt(value));
 }
 
 /** Fractions of a second are cut off. */
 export function checkedTime(value: number | bigint): number {
   const seconds = Math.trunc(Number(value));
   if (!Number.isSafeInteger(seconds)) throw new DecodeError(`${value} is not a time in seconds`);
-  return seconds + 0; // which makes 0 of -0
+  return seconds + 0;
 }
 
 /** @throws DecodeError when `value` is outside the range of its definition; for text and bytes that is their length */

@@ -28,7 +28,18 @@ export type CompositePath = RootPath | Path;
  * @returns undefined when `text` is no path of one to four segments
  */
 export function parsePath(text: string): Path | undefined {
-  return text.startsWith("/") ? pathFromSegments(text.slice(1).split("/")) : undefined;
+  const ids: number[] = [];
+  let start = 0;
+  while (start < text.length) {
+    if (text[start] !== "/" || ids.length === 4) return undefined;
+    const slash = text.indexOf("/", start + 1);
+    const end = slash < 0 ? text.length : slash;
+    const id = idBetween(text, start + 1, end);
+    if (id === undefined) return undefined;
+    ids.push(id);
+    start = end;
+  }
+  return ids.length === 0 ? undefined : (ids as unknown as Path); // its length is one to four
 }
 
 /** Reads a path from its segments, as CoAP carries them; undefined when they form none. */
@@ -44,10 +55,18 @@ export function pathFromSegments(segments: readonly string[]): Path | undefined 
 }
 
 /** Reads one identifier, 0 to 65534, decimal and without leading zeros. */
-export function parseId(text: string): number | undefined {
-  if (!/^(0|[1-9][0-9]{0,4})$/.test(text)) return undefined;
-  const id = Number(text);
-  return id < MAX_ID ? id : undefined;
+export const parseId = (text: string): number | undefined => idBetween(text, 0, text.length);
+
+/** Payloads name each of their values: this is called more often than anything else of theirs. */
+function idBetween(text: string, start: number, end: number): number | undefined {
+  let id = 0;
+  for (let index = start; index < end; index++) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (digit < 0 || digit > 9 || (id === 0 && index > start)) return undefined;
+    id = id * 10 + digit;
+    if (id >= MAX_ID) return undefined;
+  }
+  return end > start ? id : undefined;
 }
 
 /** Writes `/3/0/9`. */
@@ -55,5 +74,6 @@ export const formatPath = (path: readonly number[]): string => `/${path.join("/"
 
 /** Is `path` the same as `ancestor`, or below it? The empty path is above everything. */
 export function isWithin(path: readonly number[], ancestor: readonly number[]): boolean {
-  return ancestor.length <= path.length && ancestor.every((id, level) => id === path[level]);
+  for (let level = 0; level < ancestor.length; level++) if (path[level] !== ancestor[level]) return false;
+  return true;
 }
