@@ -5,10 +5,9 @@
  */
 import { contentFormats } from "../codec/content-format.js";
 import { payloadCodec } from "../codec/payload.js";
-import type { NamedResource } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
 import { formatPath, type Path } from "../model/path.js";
-import type { AccessControl, Right } from "./access-control.js";
+import { type AccessControl, accessControlObject, type Right } from "./access-control.js";
 import type { ObjectTree } from "./object-tree.js";
 import type { CompositeOperation, Operation, Origin } from "./operations.js";
 import { hasLevel, isServed, isUnderstood } from "./versions.js";
@@ -27,11 +26,11 @@ type Check = (context: CheckContext, origin: Origin, target: Target) => void;
 const orderOfChecks: readonly Check[] = [
   objectExists, //                    4.04
   isNotBootstrapServers, //           4.01
-  levelIsLegal, //                    4.05
+  operationIsLegal, //                4.05
   instanceExists, //                  4.04
   serverHasRight, //                  4.01
   resourceExists, //                  4.04
-  targetSupportsOperation, //         4.05
+  resourceSupportsOperation, //       4.05
   formatIsKnown, //                   4.06 for what is asked, 4.15 for what is brought, 4.00 for what says nothing
 ];
 
@@ -51,13 +50,21 @@ function objectExists({ tree }: CheckContext, _origin: Origin, { path }: Target)
 export const isBootstrapOnly = (objectId: number): boolean =>
   objectId === 0 || objectId === 21 || objectId === 23;
 
-function isNotBootstrapServers(_context: CheckContext, _origin: Origin, { path }: Target): void {
-  if (isBootstrapOnly(path[0])) throw new RequestError("4.01", `Object ${path[0]} is the Bootstrap-Server's`);
+/** Nor may a Server create or delete instances of Object 2: they come and go with what they control. */
+function isNotBootstrapServers(_context: CheckContext, _origin: Origin, { kind, path }: Target): void {
+  const [objectId] = path;
+  const isChange = kind === "create" || kind === "delete";
+  if (isBootstrapOnly(objectId) || (objectId === accessControlObject && isChange)) {
+    throw new RequestError("4.01", `${kind} on Object ${objectId} is the Bootstrap-Server's`);
+  }
 }
 
-function levelIsLegal(_context: CheckContext, { version }: Origin, target: Target): void {
-  const operation = target.kind === "write" ? target.mode : target.kind;
-  if (!hasLevel(version, operation, target.path.length)) throw notAllowed(target);
+function operationIsLegal({ tree }: CheckContext, { version }: Origin, target: Target): void {
+  const { kind, path } = target;
+  const [objectId] = path;
+  if (!hasLevel(version, kind === "write" ? target.mode : kind, path.length)) throw notAllowed(target);
+  if (kind === "create" && !tree.canCreate(objectId)) throw notAllowed(target);
+  if (kind === "delete" && path.length === 2 && !tree.canDelete(objectId)) throw notAllowed(target);
 }
 
 function instanceExists({ tree }: CheckContext, _origin: Origin, { path }: Target): void {
@@ -91,18 +98,13 @@ function resourceExists({ tree }: CheckContext, _origin: Origin, { path }: Targe
   if (tree.resource(objectId, objectInstanceId, resourceId) === undefined) throw notFound(path);
 }
 
-function targetSupportsOperation({ tree }: CheckContext, _origin: Origin, target: Target): void {
+function resourceSupportsOperation({ tree }: CheckContext, _origin: Origin, target: Target): void {
   const { kind, path } = target;
   const [objectId, objectInstanceId, resourceId] = path;
-  if (kind === "create" && !tree.canCreate(objectId)) throw notAllowed(target);
-  if (kind === "delete" && path.length === 2 && !tree.canDelete(objectId)) throw notAllowed(target);
   if (objectInstanceId === undefined || resourceId === undefined) return;
   const resource = tree.resource(objectId, objectInstanceId, resourceId);
-  if (resource !== undefined) resourceSupportsOperation(target, resource.definition);
-}
-
-function resourceSupportsOperation(target: Target, { operations, multiple }: NamedResource): void {
-  const { kind, path } = target;
+  if (resource === undefined) return;
+  const { operations, multiple } = resource.definition;
   if (path.length === 4 && !multiple) throw notAllowed(target);
   switch (kind) {
     case "read":

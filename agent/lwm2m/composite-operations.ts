@@ -80,16 +80,18 @@ export function readPaths(
   paths: readonly CompositePath[],
 ): Awaitable<TreeContent> {
   const targets = paths.flatMap((path) => (path.length === 0 ? allObjects(context) : [path]));
-  const refusals: RequestError[] = [];
-  const readings = targets.map((path) => {
-    const refusal = refusalOf(() => checkTarget(context, origin, { kind: "readComposite", path }));
-    if (refusal !== undefined) refusals.push(refusal);
-    return refusal === undefined ? readTarget(context, origin, path) : undefined;
-  });
-  const denied = refusals.some(({ code }) => code === "4.01");
-  if (denied && !targets.some((path) => isReadableSomewhere(context, origin, path))) {
+  const refusals = targets.map((path) =>
+    refusalOf(() => checkTarget(context, origin, { kind: "readComposite", path })),
+  );
+  const hasInstances = ([objectId]: Path) => context.tree.instanceIds(objectId).length > 0;
+  const isDenied = (path: Path, index: number) =>
+    refusals[index] === undefined ? hasInstances(path) : refusals[index].code === "4.01";
+  if (!targets.some((path) => isReadableSomewhere(context, origin, path)) && targets.some(isDenied)) {
     throw new RequestError("4.01", `Server ${origin.shortServerId} may read nothing of this`);
   }
+  const readings = targets.map((path, index) =>
+    refusals[index] === undefined ? readTarget(context, origin, path) : undefined,
+  );
   return whenReady(all(readings), (contents) => {
     const merged: MutableTree = new Map();
     for (const [index, [objectId]] of targets.entries()) {

@@ -1,9 +1,9 @@
 /**
- * What each version of the enabler has (LwM2M Core 1.0.2, 1.1.1, 1.2.2): operations, how deep their paths go, and
- * formats. A registration is of one version, and what a later one brought does not exist for it. This is the one place
- * that decides.
+ * What each version of the enabler has (LwM2M Core 1.0.2, 1.1.1, 1.2.2): operations, how deep their paths go, and which
+ * formats go with them. A registration is of one version, and what a later one brought does not exist for it. This is
+ * the one place that decides.
  */
-import { contentFormats } from "../codec/content-format.js";
+import { contentFormats, formatVersions } from "../codec/content-format.js";
 import { type ObjectDefinition, resourceById } from "../model/definition.js";
 import type { Path } from "../model/path.js";
 import { type CompositeOperation, isSince, type LwM2mVersion, type Operation } from "./operations.js";
@@ -48,39 +48,17 @@ export const hasResourceInstancePaths = (version: LwM2mVersion): boolean => isSi
 
 // ---- Formats ---------------------------------------------------------------------------------------------------
 
-interface FormatRule {
-  readonly since: LwM2mVersion;
-  /** The last version whose clients may send it; later ones only understand it. */
-  readonly sentUntil?: LwM2mVersion;
-}
-
-/** Core §7.4, table "Data formats"; the numbers before IANA's are of 1.0 and answered in kind. */
-const formats: ReadonlyMap<number, FormatRule> = new Map<number, FormatRule>([
-  [contentFormats.text, { since: "1.0" }],
-  [contentFormats.linkFormat, { since: "1.0" }],
-  [contentFormats.opaque, { since: "1.0" }],
-  [contentFormats.tlv, { since: "1.0" }],
-  [1542, { since: "1.0" }], // TLV
-  [11543, { since: "1.0", sentUntil: "1.0" }], // JSON, which SenML replaced
-  [1543, { since: "1.0", sentUntil: "1.0" }], // the same
-  [contentFormats.cbor, { since: "1.1" }],
-  [contentFormats.senmlJson, { since: "1.1" }],
-  [contentFormats.senmlCbor, { since: "1.1" }],
-  [contentFormats.lwm2mCbor, { since: "1.2" }],
-  [contentFormats.senmlEtchJson, { since: "1.2" }],
-  [contentFormats.senmlEtchCbor, { since: "1.2" }],
-]);
-
 /** May a Server of that version send us this format? */
 export function isUnderstood(version: LwM2mVersion, contentFormat: number): boolean {
-  const rule = formats.get(contentFormat);
-  return rule !== undefined && isSince(version, rule.since);
+  const versions = formatVersions(contentFormat);
+  return versions !== undefined && isSince(version, versions.since);
 }
 
 /** May we send a Server of that version this format? */
 export function isServed(version: LwM2mVersion, contentFormat: number): boolean {
-  const sentUntil = formats.get(contentFormat)?.sentUntil;
-  return isUnderstood(version, contentFormat) && (sentUntil === undefined || isSince(sentUntil, version));
+  const writtenUntil = formatVersions(contentFormat)?.writtenUntil;
+  const isOver = writtenUntil !== undefined && !isSince(writtenUntil, version);
+  return isUnderstood(version, contentFormat) && !isOver;
 }
 
 /** What a Read without Accept is answered in: one value as it is, everything else in the structured format. */
