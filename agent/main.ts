@@ -13,7 +13,7 @@ import {
 } from "../objects/accounts/factory.js";
 import { openAccountStore } from "../objects/accounts/store.js";
 import { createConfiguration } from "../objects/configuration.js";
-import { createDevice, type MemoryReadings, type PowerReadings } from "../objects/device.js";
+import { createDevice } from "../objects/device.js";
 import type { FirmwareUpdateProgress } from "../objects/firmware-update/effects.js";
 import { createFirmwareUpdate, type FirmwareUpdateObject } from "../objects/firmware-update/object.js";
 import { type StateNumber, stateNumbers } from "../objects/firmware-update/state.js";
@@ -36,6 +36,7 @@ import { ObjectTree, type TreeChange } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
+import type { MemoryReadings, PowerReadings } from "./model/readings.js";
 import { addOptionalObjects, type ObjectHandles, type OptionalObject } from "./optional-objects.js";
 import type { Plugin } from "./plugin.js";
 import { PluginHost } from "./plugin-host.js";

@@ -1,26 +1,24 @@
 import {
   defineObject,
+  type Handlers,
   type LiveObject,
   type ObjectImplementation,
   singleInstance,
 } from "../agent/model/definition.js";
 import { RequestError } from "../agent/model/errors.js";
+import type { MemoryReadings, PlaceReadings, PowerReadings, PowerSource } from "../agent/model/readings.js";
+import type { ObjectLink } from "../agent/model/value.js";
 import { PersistentRecord } from "../agent/persistence/persistent-record.js";
-import { optional, shape, text } from "../agent/persistence/record-format.js";
-import {
-  type BoardDescription,
-  type Clock,
-  type Log,
-  type Millis,
-  type Store,
-  seconds,
-} from "../agent/ports.js";
+import { integer, optional, shape, text } from "../agent/persistence/record-format.js";
+import type { BoardDescription, Clock, Log, Millis, Store } from "../agent/ports.js";
+import { createRecent, whenKnown } from "./recent.js";
+import { WatchedValues } from "./watched-values.js";
 
-/** OMA registry, Object 3 version 1.1. */
+/** OMA registry, Object 3 version 1.2. */
 export const Device = defineObject({
   id: 3,
   name: "Device",
-  version: "1.1",
+  version: "1.2",
   instances: "single",
   resources: {
     manufacturer: { id: 0, operations: "R", type: "string" },
@@ -34,7 +32,7 @@ export const Device = defineObject({
     powerSourceCurrent: { id: 8, operations: "R", type: "integer", multiple: true, units: "mA" },
     batteryLevel: { id: 9, operations: "R", type: "integer", range: [0, 100], units: "/100" },
     memoryFree: { id: 10, operations: "R", type: "integer", units: "kB" },
-    errorCode: { id: 11, operations: "R", type: "integer", multiple: true, mandatory: true, range: [0, 8] },
+    errorCode: { id: 11, operations: "R", type: "integer", multiple: true, mandatory: true, range: [0, 32] },
     resetErrorCode: { id: 12, operations: "E" },
     currentTime: { id: 13, operations: "RW", type: "time" },
     utcOffset: { id: 14, operations: "RW", type: "string" },
@@ -45,6 +43,7 @@ export const Device = defineObject({
     softwareVersion: { id: 19, operations: "R", type: "string" },
     batteryStatus: { id: 20, operations: "R", type: "integer", range: [0, 6] },
     memoryTotal: { id: 21, operations: "R", type: "integer", units: "kB" },
+    extDevInfo: { id: 22, operations: "R", type: "objlnk", multiple: true },
   },
 });
 
@@ -83,30 +82,13 @@ export const errorCodes = {
   peripheralMalfunction: 8,
 } as const;
 
-export interface PowerSource {
-  readonly kind: keyof typeof powerSources;
-  readonly millivolts?: number;
-  readonly milliamps?: number;
-}
-
-export interface PowerReadings {
-  readonly sources: readonly PowerSource[];
-  /** Of the internal battery, percent. */
-  readonly batteryLevel?: number;
-  readonly batteryStatus?: keyof typeof batteryStatuses;
-}
-
-export interface MemoryReadings {
-  /** kB, which are 1000 bytes here. */
-  readonly free: number;
-  /** kB. */
-  readonly total: number;
-}
+/** An error by its name, or one that only this kind of device has: 16 to 32. */
+export type DeviceError = keyof typeof errorCodes | number;
 
 /** Where active errors come from. */
 export interface Faults {
   /** Those active now. */
-  active(): readonly (keyof typeof errorCodes)[];
+  active(): readonly DeviceError[];
   /** Forget them; what is still wrong comes back by itself. */
   reset(): void;
 }
@@ -127,43 +109,45 @@ export interface DeviceOptions {
   readonly supportedBinding: string;
   readonly deviceType?: string;
   readonly softwareVersion?: string;
-  power?(): PowerReadings;
-  memory?(): MemoryReadings;
+  /** Asked when somebody reads, and while somebody observes; once a second at most. */
+  power?(): Awaitable<PowerReadings>;
+  memory?(): Awaitable<MemoryReadings | undefined>;
+  /** What the system is set to; it counts until a Server writes another. */
+  place?(): Awaitable<PlaceReadings>;
   readonly faults?: Faults;
-  /** What the operator set, until a Server writes another. */
-  readonly utcOffset?: string;
-  readonly timezone?: string;
+  /** Objects that say more about this device. */
+  readonly extDevInfo?: readonly ObjectLink[];
+  /** How often values that are observed are read again; 10 s when not given. */
+  readonly refreshPeriod?: Millis;
 }
 
-export interface DeviceObject extends ObjectImplementation {
-  /** Says that readings changed; observers are told. */
-  changed(...resources: readonly (keyof typeof Device.resources)[]): void;
-}
-
-export function createDevice(options: DeviceOptions): DeviceObject {
-  const { clock, log, power, memory, faults, onFactoryReset } = options;
-  const place = new PersistentRecord<Place>({
+export function createDevice(options: DeviceOptions): ObjectImplementation {
+  const { clock, log, faults, onFactoryReset, extDevInfo, refreshPeriod } = options;
+  const power = options.power && createRecent(clock, options.power);
+  const memory = options.memory && createRecent(clock, options.memory);
+  const system = options.place && createRecent(clock, options.place);
+  const written = new PersistentRecord<Written>({
     store: options.store,
     log,
     name: "device",
     version: 1,
     initial: {},
-    parse: shape({ utcOffset: optional(text), timezone: optional(text) }),
+    parse: shape({
+      utcOffset: optional(text),
+      timezone: optional(text),
+      clockOffset: optional(integer(-MAX_CLOCK_OFFSET, MAX_CLOCK_OFFSET)),
+    }),
   });
-  const time = createSettableTime(clock);
+  const time = createSettableTime(clock, written);
   let live: LiveObject<typeof Device> | undefined;
 
-  const description = createDescriptionCache(options);
+  const description = createRecent(clock, () => options.describe());
   const described = (name: keyof BoardDescription) => ({
-    read: () => {
-      const known = description.recent();
-      if (known !== undefined) return textOrNothing(known[name]);
-      return description.ask().then((asked) => textOrNothing(asked[name]));
-    },
+    read: () => whenKnown(description(), (known) => textOrNothing(known[name])),
   });
-  const placed = (name: keyof Place) => ({
-    read: () => place.value[name] ?? options[name],
-    write: (value: string) => place.update((values) => ({ ...values, [name]: value })),
+  const placed = (name: keyof PlaceReadings) => ({
+    read: () => written.value[name] ?? (system && whenKnown(system(), (readings) => readings[name])),
+    write: (value: string) => written.update((values) => ({ ...values, [name]: value })),
   });
   /** Reboots and resets answer first; nobody waits for them, so the log hears of their failure. */
   const afterwards = (event: string, act: () => Awaitable<void>) => ({
@@ -171,129 +155,136 @@ export function createDevice(options: DeviceOptions): DeviceObject {
       void (async () => act())().catch((error: unknown) => log.error(`${event} failed`, { error })),
   });
 
-  const object = singleInstance(
-    Device,
-    {
-      manufacturer: described("manufacturer"),
-      modelNumber: described("modelNumber"),
-      serialNumber: described("serialNumber"),
-      firmwareVersion: described("firmwareVersion"),
-      reboot: afterwards("reboot", () => options.onReboot()),
-      ...(onFactoryReset && { factoryReset: afterwards("factory reset", () => onFactoryReset()) }),
-      ...(power && powerHandlers(power)),
-      ...(memory && {
-        memoryFree: { read: () => memory().free },
-        memoryTotal: { read: () => memory().total },
-      }),
-      errorCode: { read: () => errorInstances(faults?.active() ?? []) },
-      ...(faults && {
-        resetErrorCode: {
-          execute: () => {
-            faults.reset();
-            live?.changed(0, "errorCode");
-          },
-        },
-      }),
-      currentTime: time,
-      utcOffset: { ...placed("utcOffset"), check: checkUtcOffset },
-      timezone: { ...placed("timezone"), check: checkTimezone },
-      supportedBinding: { read: () => options.supportedBinding },
-      deviceType: { read: () => options.deviceType },
-      hardwareVersion: described("hardwareVersion"),
-      softwareVersion: { read: () => options.softwareVersion },
+  const handlers: Handlers<typeof Device> = {
+    manufacturer: described("manufacturer"),
+    modelNumber: described("modelNumber"),
+    serialNumber: described("serialNumber"),
+    firmwareVersion: described("firmwareVersion"),
+    reboot: afterwards("reboot", () => options.onReboot()),
+    ...(onFactoryReset && { factoryReset: afterwards("factory reset", () => onFactoryReset()) }),
+    ...(power && powerHandlers(power)),
+    ...(memory && {
+      memoryFree: { read: () => whenKnown(memory(), (readings) => readings?.free) },
+      memoryTotal: { read: () => whenKnown(memory(), (readings) => readings?.total) },
+    }),
+    errorCode: {
+      read: () => whenKnown(power?.(), (readings) => errorInstances(faults?.active() ?? [], readings)),
     },
-    {
-      start: async (object) => {
-        live = object;
-        await place.load();
-      },
-      close: () => {
-        live = undefined;
+    resetErrorCode: {
+      execute: () => {
+        faults?.reset();
+        live?.changed(0, "errorCode");
       },
     },
-  );
-  return { ...object, changed: (...resources) => live?.changed(0, ...resources) };
-}
-
-/** Where the device stands, as far as a Server has said so. */
-interface Place {
-  readonly utcOffset?: string;
-  readonly timezone?: string;
-}
-
-/** Some boards start a program or ask a bus to describe themselves: a Server that reads all it can asks them once. */
-function createDescriptionCache(options: Pick<DeviceOptions, "clock" | "describe">) {
-  const { clock } = options;
-  let known: { readonly description: BoardDescription; readonly until: number } | undefined;
-  let asking: Promise<BoardDescription> | undefined;
-  const ask = async (): Promise<BoardDescription> => {
-    try {
-      const description = await options.describe();
-      known = { description, until: clock.now() + descriptionAge };
-      return description;
-    } finally {
-      asking = undefined;
-    }
+    currentTime: time,
+    utcOffset: { ...placed("utcOffset"), check: checkUtcOffset },
+    timezone: { ...placed("timezone"), check: checkTimezone },
+    supportedBinding: { read: () => options.supportedBinding },
+    deviceType: { read: () => options.deviceType },
+    hardwareVersion: described("hardwareVersion"),
+    softwareVersion: { read: () => options.softwareVersion },
+    ...(extDevInfo && { extDevInfo: { read: () => new Map(extDevInfo.entries()) } }),
   };
-  return {
-    recent: () => (known !== undefined && clock.now() < known.until ? known.description : undefined),
-    ask(): Promise<BoardDescription> {
-      asking ??= ask();
-      return asking;
+  const values = new WatchedValues({
+    clock,
+    log,
+    handlers,
+    names: changing,
+    changed: (...names) => live?.changed(0, ...names),
+    ...(refreshPeriod && { period: refreshPeriod }),
+  });
+  return singleInstance(Device, handlers, {
+    start: async (object) => {
+      live = object;
+      await written.load();
     },
-  };
+    watched: values.watched,
+    close: () => {
+      values.close();
+      live = undefined;
+    },
+  });
 }
 
-/** For so long a description counts as recent. */
-const descriptionAge = seconds(1);
+/** What changes by itself. Not Current Time: that it goes on is no news. */
+const changing = [
+  "availablePowerSources",
+  "powerSourceVoltage",
+  "powerSourceCurrent",
+  "batteryLevel",
+  "batteryStatus",
+  "memoryFree",
+  "errorCode",
+  "utcOffset",
+  "timezone",
+] as const;
+
+/** What Servers wrote. */
+interface Written extends PlaceReadings {
+  /** Seconds by which the time that a Server set is ahead of the system's clock. */
+  readonly clockOffset?: number;
+}
+
+/** Whatever a Server takes for the time: the record is not to become unreadable. */
+const MAX_CLOCK_OFFSET = Number.MAX_SAFE_INTEGER;
 
 const textOrNothing = (value: string) => (value === "" ? undefined : value);
 
-function powerHandlers(power: () => PowerReadings) {
+function powerHandlers(power: () => Awaitable<PowerReadings>) {
   /** Sources, voltages and currents share their Resource Instance IDs (OMA registry, Object 3). */
   const perSource = (reading: (source: PowerSource) => number | undefined) => ({
-    read: () => {
-      const values = new Map<number, number>();
-      for (const [index, source] of power().sources.entries()) {
-        const value = reading(source);
-        if (value !== undefined) values.set(index, value);
-      }
-      return values.size === 0 ? undefined : values;
-    },
+    read: () =>
+      whenKnown(power(), ({ sources }) => {
+        const values = new Map<number, number>();
+        for (const [index, source] of sources.entries()) {
+          const value = reading(source);
+          if (value !== undefined) values.set(index, value);
+        }
+        return values.size === 0 ? undefined : values;
+      }),
   });
   return {
     availablePowerSources: perSource(({ kind }) => powerSources[kind]),
     powerSourceVoltage: perSource(({ millivolts }) => millivolts),
     powerSourceCurrent: perSource(({ milliamps }) => milliamps),
-    batteryLevel: { read: () => power().batteryLevel },
+    batteryLevel: { read: () => whenKnown(power(), ({ batteryLevel }) => batteryLevel) },
     batteryStatus: {
-      read: () => {
-        const { batteryStatus } = power();
-        return batteryStatus && batteryStatuses[batteryStatus];
-      },
+      read: () => whenKnown(power(), ({ batteryStatus }) => batteryStatus && batteryStatuses[batteryStatus]),
     },
   };
 }
 
-/** One Resource Instance per active error; a single 0 when there is none. */
-function errorInstances(active: readonly (keyof typeof errorCodes)[]): ReadonlyMap<number, number> {
-  if (active.length === 0) return new Map([[0, 0]]);
-  return new Map(active.map((name, index) => [index, errorCodes[name]]));
+/** One Resource Instance per active error; a single 0 when there is none. A low battery is one by itself. */
+function errorInstances(
+  active: readonly DeviceError[],
+  power: PowerReadings | undefined,
+): ReadonlyMap<number, number> {
+  const codes = new Set(active.map((error) => (typeof error === "number" ? error : errorCodes[error])));
+  if (power?.batteryStatus === "low") codes.add(errorCodes.lowBattery);
+  return codes.size === 0 ? new Map([[0, 0]]) : new Map([...codes].entries());
 }
 
 /**
  * The calendar time, or what a Server set it to plus the time since. It runs on the steady clock, so a later correction
- * of the system's clock does not shift it; after a restart the system's clock counts again.
+ * of the system's clock does not shift it; after a restart it is as far from the system's clock as it was when it was set.
  */
-function createSettableTime(clock: Clock) {
+function createSettableTime(clock: Clock, written: PersistentRecord<Written>) {
+  const systemTime = () => Math.floor(clock.date().getTime() / 1000);
   let set: { readonly seconds: number; readonly at: Millis } | undefined;
   return {
     read: () =>
       set === undefined
-        ? Math.floor(clock.date().getTime() / 1000)
+        ? systemTime() + (written.value.clockOffset ?? 0)
         : set.seconds + Math.floor((clock.now() - set.at) / 1000),
-    write: (seconds: number) => {
-      set = { seconds, at: clock.now() };
+    check: (seconds: number) => {
+      if (!Number.isSafeInteger(seconds - systemTime()))
+        throw new RequestError("4.00", `${seconds} is no time`);
+    },
+    write: async (seconds: number) => {
+      const clockOffset = seconds - systemTime();
+      const at = clock.now();
+      await written.update((values) => ({ ...values, clockOffset }));
+      set = { seconds, at };
     },
   };
 }

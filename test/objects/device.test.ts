@@ -1,11 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { PowerReadings } from "../../agent/model/readings.js";
 import { seconds } from "../../agent/ports.js";
-import {
-  createDevice,
-  type DeviceOptions,
-  type errorCodes,
-  type PowerReadings,
-} from "../../objects/device.js";
+import { createDevice, type DeviceOptions, type errorCodes } from "../../objects/device.js";
 import { createSimulatedClock, settle } from "../simulated/clock.js";
 import { createRecordingLog } from "../simulated/log.js";
 import { createFailableStore, tested } from "./doubles.js";
@@ -136,12 +132,38 @@ describe("power", () => {
     expect(await read("availablePowerSources")).toBeUndefined();
   });
 
-  test("that changes is told to observers", async () => {
-    const { object, start, changes } = create({ power: () => readings });
+  test("that changes is told while somebody observes, and not asked for otherwise", async () => {
+    let level = 80;
+    let asked = 0;
+    const { object, start, changes, clock } = create({
+      power: async () => {
+        asked++;
+        return { sources: [], batteryLevel: level, batteryStatus: level < 20 ? "low" : "normal" };
+      },
+    });
     await start();
-    object.changed("batteryLevel", "batteryStatus");
-    expect(changes).toEqual(["0/batteryLevel", "0/batteryStatus"]);
+    await clock.advance(seconds(60));
+    expect(asked).toBe(0);
+
+    object.watched?.(true);
+    await clock.advance(seconds(60));
+    expect(changes).toEqual([]);
+    level = 10;
+    await clock.advance(seconds(10));
+    expect(changes).toEqual(["0/batteryLevel", "0/batteryStatus", "0/errorCode"]);
+
+    object.watched?.(false);
+    const before = asked;
+    level = 5;
+    await clock.advance(seconds(60));
+    expect(asked).toBe(before);
+    expect(clock.pending).toBe(0);
   });
+});
+
+test("Objects that say more about the device are linked", async () => {
+  const { read } = create({ extDevInfo: [{ objectId: 16, objectInstanceId: 0 }] });
+  expect(await read("extDevInfo")).toEqual(new Map([[0, { objectId: 16, objectInstanceId: 0 }]]));
 });
 
 test("memory is read in kB", async () => {
@@ -153,6 +175,21 @@ test("memory is read in kB", async () => {
 describe("Error Code", () => {
   test("is a single 0 while all is well", async () => {
     expect(await create().read("errorCode")).toEqual(new Map([[0, 0]]));
+  });
+
+  test("says a low battery by itself, and errors that only this device has", async () => {
+    const { read, execute } = create({
+      power: () => ({ sources: [], batteryStatus: "low" }),
+      faults: { active: () => [32, "gpsFailure"], reset: () => undefined },
+    });
+    const errors = new Map([
+      [0, 32],
+      [1, 3],
+      [2, 1],
+    ]);
+    expect(await read("errorCode")).toEqual(errors);
+    await execute("resetErrorCode"); // what is still wrong comes back
+    expect(await read("errorCode")).toEqual(errors);
   });
 
   test("has one instance per active error until it is reset", async () => {
@@ -191,13 +228,30 @@ describe("time", () => {
     expect(await read("currentTime")).toBe(1090);
   });
 
-  test("offset and zone survive a restart and win over the operator's", async () => {
-    const before = create({ utcOffset: "+00:00" });
+  test("that a Server set is as far from the system's clock after a restart, and does not follow its jumps before", async () => {
+    const before = create();
+    const date = Date.parse("2026-01-01T00:00:00Z") / 1000;
+    await before.write("currentTime", date + 3600);
+    const after = create({ store: before.store });
+    await after.start();
+    await after.clock.advance(seconds(10));
+    expect(await after.read("currentTime")).toBe(date + 3610);
+  });
+
+  test("that cannot be told apart from the system's is refused", async () => {
+    await expect(create().write("currentTime", -Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({
+      code: "4.00",
+    });
+  });
+
+  test("offset and zone survive a restart and win over the system's", async () => {
+    const place = () => ({ utcOffset: "+00:00" });
+    const before = create({ place });
     expect(await before.read("utcOffset")).toBe("+00:00");
     await before.write("utcOffset", "+02:00");
     await before.write("timezone", "Europe/Paris");
 
-    const after = create({ store: before.store, utcOffset: "+00:00" });
+    const after = create({ store: before.store, place });
     await after.start();
 
     expect(await after.read("utcOffset")).toBe("+02:00");
