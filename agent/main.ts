@@ -4,7 +4,7 @@
  */
 
 import { createAccessControl } from "../objects/access-control.js";
-import { createAccounts } from "../objects/accounts/accounts.js";
+import { createAccessControlEntries, createAccounts } from "../objects/accounts/accounts.js";
 import {
   type AccessControlOptions,
   type BootstrapServerOptions,
@@ -209,6 +209,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     binding: "U",
     tree,
     accounts,
+    accessControl: createAccessControlEntries(accountStore),
     clock,
     log,
   });

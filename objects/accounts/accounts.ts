@@ -102,7 +102,7 @@ interface AccessControlEntry {
 
 /** Object 2 as entries. They come and go with the Object Instances that they are about. */
 export const createAccessControlEntries = (store: AccountStore) => ({
-  entries: () => accessControlIn(store.content).map(([, entry]) => entry),
+  entries: entriesOf(store),
   entry: (id: number) => accessControlIn(store.content).find(([instanceId]) => instanceId === id)?.[1],
   create: (entry: AccessControlEntry) =>
     store.change((content) =>
@@ -124,6 +124,18 @@ export const createAccessControlEntries = (store: AccountStore) => ({
     );
   },
 });
+
+/** They are asked for with each request, and change seldom. */
+function entriesOf(store: AccountStore): () => readonly AccessControlEntry[] {
+  let seen: { readonly content: AccountContent; readonly entries: readonly AccessControlEntry[] } | undefined;
+  return () => {
+    const { content } = store;
+    if (seen?.content !== content) {
+      seen = { content, entries: accessControlIn(content).map(([, entry]) => entry) };
+    }
+    return seen.entries;
+  };
+}
 
 /** Entries that lack what every instance has control nothing. */
 export const accessControlIn = (content: AccountContent): [id: number, entry: AccessControlEntry][] =>
