@@ -319,7 +319,7 @@ function handleOf(handles: ObjectHandles, objectId: number): ObjectHandle {
 
 const serverObjectId = 1;
 const lifetimeResource = 1;
-const defaultPeriodResources: readonly number[] = [2, 3];
+const notificationDefaultResources: readonly number[] = [2, 3, 26];
 
 /** What a Server writes about itself takes effect at once: a new lifetime by an Update, new Periods on observations. */
 function followServerObject(change: TreeChange, accounts: Accounts, client: Client): void {
@@ -330,6 +330,6 @@ function followServerObject(change: TreeChange, accounts: Accounts, client: Clie
     if (account === undefined) continue;
     const { shortServerId } = account;
     if (resourceId === lifetimeResource) client.lifetimeChanged(shortServerId);
-    if (defaultPeriodResources.includes(resourceId)) client.periodsChanged();
+    if (notificationDefaultResources.includes(resourceId)) client.notificationDefaultsChanged();
   }
 }

@@ -18,8 +18,9 @@ import type {
 } from "../coap/exchange-types.js";
 import { whenReady } from "../lwm2m/awaitable.js";
 import type { Client } from "../lwm2m/client.js";
-import type { Observer } from "../lwm2m/observations.js";
-import type { Operation, Origin } from "../lwm2m/operations.js";
+import type { ObservedOperation } from "../lwm2m/observation.js";
+import type { CompositeOperation, Operation, Origin } from "../lwm2m/operations.js";
+import type { Observer } from "../lwm2m/outbox.js";
 import type { ServerConnection } from "../lwm2m/server-connection.js";
 import type { ValueSink } from "../model/definition.js";
 import { RequestError, responseCodeOf } from "../model/errors.js";
@@ -145,8 +146,8 @@ export class CoapBinding {
       const origin = this.#knownOrigin(request.peer);
       const operation = operationOf(request);
       const reply =
-        operation.kind === "read" && request.observe?.kind === "register"
-          ? this.#observe(origin, operation, request, request.observe.relation)
+        isObserved(operation) && request.observe?.kind === "register"
+          ? this.#observe(origin, operation, request.query, request.observe.relation)
           : whenReady(this.#options.client.perform(origin, operation), responseOf);
       return reply instanceof Promise
         ? reply.catch((error: unknown) => this.#refusal(request, error))
@@ -158,16 +159,15 @@ export class CoapBinding {
 
   async #observe(
     origin: Origin,
-    { path, accept }: Operation & { kind: "read" },
-    { query }: IncomingRequest,
+    operation: ObservedOperation,
+    parameters: readonly string[],
     relation: Relation,
   ): Promise<Response> {
-    if (query.length > 0) {
-      // Attributes in an Observe came with 1.2; one that is ignored would be worse than one that is refused.
-      throw new RequestError("4.00", "attributes in an Observe are not supported");
-    }
     const { client, log } = this.#options;
-    const first = await client.observe(origin, path, accept, observerOf(relation, log));
+    const first = await client.observe(origin, operation, {
+      parameters,
+      observer: observerOf(relation, log),
+    });
     return { ...responseOf(first), observe: true };
   }
 
@@ -221,14 +221,17 @@ export class CoapBinding {
 /** RFC 7252 §6.4: a numeric address says nothing that the destination of the datagram does not. */
 const isName = (host: string): boolean => !host.includes(":") && !/^[\d.]+$/.test(host);
 
+const isObserved = (operation: Operation | CompositeOperation): operation is ObservedOperation =>
+  operation.kind === "read" || operation.kind === "readComposite";
+
 function observerOf(relation: Relation, log: Log): Observer {
   return {
     key: relation.key,
-    notify: (notification, options) => {
-      relation
-        .notify(responseOf(notification), options)
-        .catch((error: unknown) => log.error("notification failed", { error }));
-    },
+    notify: (notification, options) =>
+      relation.notify(responseOf(notification), options).catch((error: unknown) => {
+        log.error("notification failed", { error });
+        return "ended" as const;
+      }),
     end: () => relation.end(),
   };
 }

@@ -4,17 +4,18 @@
  */
 import type { ValueSink } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
-import type { Path } from "../model/path.js";
+import { formatPath, type ResourcePath } from "../model/path.js";
 import type { Clock, Log, Millis } from "../ports.js";
 import { AccessControl, type AccessControlEntries, noAccessControl } from "./access-control.js";
 import type { Accounts, ServerAccount } from "./accounts.js";
 import { AttributeStore } from "./attribute-store.js";
-import { attributeValues, type NotificationAttributes } from "./attributes.js";
 import type { Awaitable } from "./awaitable.js";
 import { Dispatcher } from "./dispatcher.js";
 import { objectLinks } from "./object-links.js";
 import type { ObjectTree } from "./object-tree.js";
-import { Observations, type Observer } from "./observations.js";
+import type { ObservedOperation } from "./observation.js";
+import type { NotificationDefaults } from "./observation-rules.js";
+import { Observations, type ObserveOptions } from "./observations.js";
 import type { CompositeOperation, LwM2mVersion, Operation, Origin, Reply } from "./operations.js";
 import type { RegistrationSettings, RegistrationState } from "./registration.js";
 import type { ServerConnection } from "./server-connection.js";
@@ -61,19 +62,21 @@ export class Client {
     this.#observations = new Observations({
       clock,
       log,
-      read: async (origin, path, accept) => this.#dispatcher.perform(origin, { kind: "read", path, accept }),
-      attributes: ({ shortServerId }, path) =>
-        attributeValues(this.#attributes.effective(shortServerId, path)),
-      defaults: ({ shortServerId }) => defaultPeriods(accounts.server(shortServerId)),
+      definitions: tree.definition,
+      read: (origin, operation) => this.#dispatcher.perform(origin, operation),
+      attributes: this.#attributes,
+      defaults: (shortServerId) => notificationDefaults(accounts.server(shortServerId)),
+      isReachable: (shortServerId) => this.origin(shortServerId) !== undefined,
+      isStoring: (shortServerId) => accounts.server(shortServerId)?.settings().notificationStoring ?? false,
       // A lost report of an update would leave the Server waiting for the rest of its patience.
       confirmable: ([objectId]) => objectId === firmwareUpdateObject,
-      watch: (objectId) => tree.watch(objectId),
+      watch: ([objectId]) => watchObjects(tree, objectId === undefined ? tree.objectIds() : [objectId]),
     });
     this.#dispatcher = new Dispatcher({
       tree,
       access: this.#access,
       attributes: this.#attributes,
-      attributesChanged: () => this.#observations.reschedule(),
+      attributesChanged: () => this.#observations.rulesChanged(),
     });
   }
 
@@ -110,6 +113,7 @@ export class Client {
   #listen(): void {
     this.#stopListening = this.#options.tree.onChange((change) => {
       this.#observations.changed(change);
+      if (change.kind === "values") void this.#forgetGoneAttributes(change.paths);
       if (change.kind !== "instances") return;
       for (const session of this.#sessions.values()) session.changed("objects");
     });
@@ -143,8 +147,8 @@ export class Client {
     return this.#dispatcher.receive(origin, operation, size);
   }
 
-  observe(origin: Origin, path: Path, accept: number | undefined, observer: Observer): Promise<Reply> {
-    return this.#observations.observe(origin, path, accept, observer);
+  observe(origin: Origin, operation: ObservedOperation, options: ObserveOptions): Promise<Reply> {
+    return this.#observations.observe(origin, operation, options);
   }
 
   endObservation(key: string): void {
@@ -158,9 +162,9 @@ export class Client {
     this.#sessions.get(shortServerId)?.changed("lifetime");
   }
 
-  /** The Default Periods of a Server were written. */
-  periodsChanged(): void {
-    this.#observations.reschedule();
+  /** The Default Periods or the Default Notification Mode of a Server were written. */
+  notificationDefaultsChanged(): void {
+    this.#observations.rulesChanged();
   }
 
   triggerUpdate(shortServerId: number): void {
@@ -185,6 +189,22 @@ export class Client {
     for (const session of this.#sessions.values()) session.abandon();
   }
 
+  /** A Write may take Resource Instances away, and what was attached to them goes with them. */
+  async #forgetGoneAttributes(paths: readonly ResourcePath[]): Promise<void> {
+    for (const path of paths) {
+      const ids = this.#attributes.resourceInstancesBelow(path);
+      if (ids.length === 0) continue;
+      const handler = this.#options.tree.resource(...path)?.handler;
+      try {
+        const present = await handler?.read?.();
+        const isThere = (id: number) => present instanceof Map && present.has(id);
+        for (const id of ids) if (!isThere(id)) this.#attributes.forget([...path, id]);
+      } catch (error) {
+        this.#options.log.debug("attributes not checked", { path: formatPath(path), error });
+      }
+    }
+  }
+
   #session(shortServerId: number): ServerSession {
     const session = this.#sessions.get(shortServerId);
     if (session === undefined)
@@ -204,12 +224,21 @@ function registrationSettings(account: ServerAccount): RegistrationSettings {
   };
 }
 
-/** Default Minimum and Maximum Period; none for a Server whose account is gone. */
-function defaultPeriods(account: ServerAccount | undefined): NotificationAttributes {
+/** Default Periods and Default Notification Mode; none for a Server whose account is gone. */
+function notificationDefaults(account: ServerAccount | undefined): NotificationDefaults {
   if (account === undefined) return {};
-  const { defaultMinimumPeriodSeconds, defaultMaximumPeriodSeconds } = account.settings();
+  const { defaultMinimumPeriodSeconds, defaultMaximumPeriodSeconds, confirmableByDefault } =
+    account.settings();
   return {
     minimumPeriod: defaultMinimumPeriodSeconds,
+    confirmable: confirmableByDefault,
     ...(defaultMaximumPeriodSeconds !== undefined && { maximumPeriod: defaultMaximumPeriodSeconds }),
+  };
+}
+
+function watchObjects(tree: ObjectTree, objectIds: readonly number[]): () => void {
+  const unwatch = objectIds.map((objectId) => tree.watch(objectId));
+  return () => {
+    for (const end of unwatch) end();
   };
 }

@@ -53,14 +53,25 @@ function responseEncoder(
 
 // ---- Read-Composite --------------------------------------------------------------------------------------------
 
+/**
+ * The paths that a Read-Composite or an Observe-Composite names.
+ * @throws RequestError, DecodeError
+ */
+export function compositePaths(
+  origin: Origin,
+  operation: CompositeOperation & { kind: "readComposite" },
+): readonly CompositePath[] {
+  checkComposite(origin, operation);
+  return requestCodec(origin, operation).decodePaths?.(operation.payload) ?? [];
+}
+
 /** @throws RequestError, DecodeError */
 export function readComposite(
   context: CheckContext,
   origin: Origin,
   operation: CompositeOperation & { kind: "readComposite" },
 ): Awaitable<Reply> {
-  checkComposite(origin, operation);
-  const paths = requestCodec(origin, operation).decodePaths?.(operation.payload) ?? [];
+  const paths = compositePaths(origin, operation);
   const { format, encode } = responseEncoder(origin, operation);
   return whenReady(readPaths(context, origin, paths), (content) => ({
     code: "2.05",

@@ -1,52 +1,82 @@
-/** The observations of all Servers: what each watches, and what it was told last. */
-import { RequestError, responseCodeOf } from "../model/errors.js";
-import { formatPath, isWithin, type Path } from "../model/path.js";
-import { type Clock, type Log, type Millis, millis, type Timer } from "../ports.js";
-import type { NotificationAttributes } from "./attributes.js";
-import {
-  effectivePeriods,
-  isDue,
-  mustConfirm,
-  type NotificationTiming,
-  nextDue,
-  type Periods,
-} from "./notification-timing.js";
+/** The observations of all Servers: who watches what, and who has to hear of a change. */
+import type { Definitions } from "../codec/composite.js";
+import { resourceById } from "../model/definition.js";
+import { RequestError } from "../model/errors.js";
+import { type CompositePath, formatPath } from "../model/path.js";
+import type { Clock, Log } from "../ports.js";
+import { accessControlObject } from "./access-control.js";
+import type { AttributeStore } from "./attribute-store.js";
+import { type AttributeTexts, attributeValues, isForObjects, parseObserveParameters } from "./attributes.js";
+import { compositePaths } from "./composite-operations.js";
+import { Deadlines } from "./deadlines.js";
 import type { TreeChange } from "./object-tree.js";
+import {
+  Observation,
+  type ObservationContext,
+  type ObservationRequest,
+  type ObservedOperation,
+} from "./observation.js";
+import {
+  changeConditions,
+  type NotificationDefaults,
+  type ObservationRules,
+  observationRules,
+} from "./observation-rules.js";
+import type { ValueConditions } from "./observed-value.js";
 import type { Origin, Reply } from "./operations.js";
+import type { KeptBudget, Observer } from "./outbox.js";
 
-/** The other end of one observation, as the transport gives it. Equal key: same Server and same token. */
-export interface Observer {
-  readonly key: string;
-  /**
-   * Hands a notification to the transport, which sends it after the answer to the Observe. One that is not a success is
-   * the last.
-   */
-  notify(notification: Reply, options: { readonly confirmable: boolean }): void;
-  /** Nothing more will be told. Harmless when the other end has gone already. */
-  end(): void;
-}
-
-export interface ObservationsOptions {
+export interface ObservationsOptions
+  extends Pick<ObservationContext, "read" | "confirmable" | "watch" | "isReachable" | "isStoring"> {
   readonly clock: Clock;
   readonly log: Log;
-  /** Answers the Read that a notification carries. */
-  readonly read: (origin: Origin, path: Path, accept: number | undefined) => Promise<Reply>;
-  /** Attributes attached to `path` or inherited by it. */
-  readonly attributes: (origin: Origin, path: Path) => NotificationAttributes;
-  /** The Default Minimum and Maximum Period of the Server. */
-  readonly defaults: (origin: Origin) => NotificationAttributes;
-  /** Are notifications of `path` always confirmable? Others are so once a day. */
-  readonly confirmable: (path: Path) => boolean;
-  /** Says that the Object is looked at, until the result is called. */
-  readonly watch: (objectId: number) => () => void;
+  readonly attributes: AttributeStore;
+  readonly definitions: Definitions;
+  readonly defaults: (shortServerId: number) => NotificationDefaults;
 }
+
+/** A path of an observation, where changes can find it. */
+interface Watched {
+  readonly observation: Observation;
+  readonly index: number;
+}
+
+/** The Observe of a Server, as a transport brings it. */
+export interface ObserveOptions {
+  /** Attributes in the query, each `name=value`. */
+  readonly parameters: readonly string[];
+  readonly observer: Observer;
+}
+
+/** Paths in one Observe-Composite. */
+const MAX_COMPOSITE_PATHS = 128;
 
 export class Observations {
   readonly #options: ObservationsOptions;
+  readonly #context: ObservationContext;
   readonly #observations = new Map<string, Observation>();
+  /** By what is watched, down to the Resource: a change looks up its path and those above it. */
+  readonly #watched = new Map<string, Set<Watched>>();
+  readonly #budgets = new Map<number, KeptBudget>();
 
   constructor(options: ObservationsOptions) {
+    const { clock, log, definitions, read, confirmable, watch, isReachable, isStoring } = options;
     this.#options = options;
+    this.#context = {
+      clock,
+      log,
+      definitions,
+      read,
+      confirmable,
+      watch,
+      isReachable,
+      isStoring,
+      deadlines: new Deadlines(clock),
+      rules: (request) => request.paths.map((path) => this.#rulesOf(request, path)),
+      budget: (shortServerId) => this.#budgetOf(shortServerId),
+      keptChanged: () => undefined,
+      ended: (observation) => this.#forget(observation),
+    };
   }
 
   get count(): number {
@@ -56,16 +86,29 @@ export class Observations {
   /**
    * Begins to observe; the reply is the first notification. An observation with the same key is replaced. It counts from
    * the start: what changes or ends it while the first value is being read must not be missed.
+   * @throws RequestError, DecodeError
    */
-  async observe(origin: Origin, path: Path, accept: number | undefined, observer: Observer): Promise<Reply> {
+  async observe(
+    origin: Origin,
+    operation: ObservedOperation,
+    { parameters, observer }: ObserveOptions,
+  ): Promise<Reply> {
     this.end(observer.key);
-    const observation = new Observation(this.#options, origin, path, accept, observer, () =>
-      this.#forget(observation),
-    );
-    this.#observations.set(observer.key, observation);
+    const paths = pathsOf(origin, operation);
+    const request: ObservationRequest = {
+      origin,
+      operation,
+      paths,
+      parameters: this.#parametersOf(origin, operation, parameters),
+    };
+    const observation = new Observation(this.#context, request, observer);
+    this.#add(observation);
     try {
       const first = await observation.begin();
-      this.#options.log.debug("observation begun", { ...origin, path: formatPath(path) });
+      this.#options.log.debug("observation begun", {
+        ...origin,
+        paths: paths.map((path) => formatPath(path)).join(" "),
+      });
       return first;
     } catch (error) {
       this.#forget(observation);
@@ -82,179 +125,139 @@ export class Observations {
     observation.close();
   }
 
-  /** A Server registered anew or went away: its observations are void (§6.2.1). */
+  /** A Server registered anew or went away: its observations are void (Core §6.2.1). */
   endAllOf(shortServerId: number): void {
-    for (const [key, { origin }] of this.#observations)
-      if (origin.shortServerId === shortServerId) this.end(key);
+    for (const [key, { request }] of this.#observations) {
+      if (request.origin.shortServerId === shortServerId) this.end(key);
+    }
   }
 
   /** Something in the tree changed. */
   changed(change: TreeChange): void {
-    for (const observation of this.#observations.values()) {
-      if (concerns(change, observation.path)) observation.changed();
+    if (change.kind === "values") {
+      const touched = new Map<Observation, number[]>();
+      for (const path of change.paths) this.#collect(path, touched);
+      for (const [observation, indexes] of touched) observation.changed(indexes);
+      if (change.paths.every(([objectId]) => objectId !== accessControlObject)) return;
+    }
+    for (const observation of [...this.#observations.values()]) {
+      const indexes = [...observation.request.paths.keys()].filter((index) =>
+        isTouched(change, observation.request.paths[index]),
+      );
+      if (indexes.length > 0) observation.changed(indexes);
     }
   }
 
-  /** Periods may have changed: a Write-Attributes, or a write of the defaults. */
-  reschedule(): void {
-    for (const observation of this.#observations.values()) observation.schedule();
+  /** Rules may have changed: a Write-Attributes, or a write of the defaults. */
+  rulesChanged(): void {
+    for (const observation of [...this.#observations.values()]) observation.rulesChanged();
+  }
+
+  /** The Server can be reached again: it hears what it missed. */
+  reachable(shortServerId: number): void {
+    for (const observation of [...this.#observations.values()]) {
+      if (observation.request.origin.shortServerId === shortServerId) observation.reachable();
+    }
   }
 
   close(): void {
-    for (const key of this.#observations.keys()) this.end(key);
+    for (const key of [...this.#observations.keys()]) this.end(key);
+  }
+
+  // ---- What counts -----------------------------------------------------------------------------------------------
+
+  #parametersOf(
+    { version }: Origin,
+    operation: ObservedOperation,
+    queries: readonly string[],
+  ): AttributeTexts | undefined {
+    if (operation.kind === "readComposite") return parseObserveParameters(queries, version, "composite");
+    const { path } = operation;
+    const definition = this.#options.definitions(path[0]);
+    const resource = definition && path[2] !== undefined ? resourceById(definition, path[2]) : undefined;
+    return parseObserveParameters(queries, version, { path, resource });
+  }
+
+  /** Parameters of an Observe replace what is attached; those of an Observe-Composite leave thresholds alone. */
+  #rulesOf({ origin, operation, parameters }: ObservationRequest, path: CompositePath): ObservationRules {
+    const { attributes, defaults } = this.#options;
+    const { shortServerId } = origin;
+    const attached = (at: readonly number[]): AttributeTexts => {
+      const effective = attributes.effective(shortServerId, at);
+      if (parameters === undefined) return effective;
+      if (operation.kind === "read") return parameters;
+      return new Map([...[...effective].filter(([name]) => !isForObjects(name)), ...parameters]);
+    };
+    const values = attributeValues(attached(path));
+    const conditions: ValueConditions | undefined =
+      path.length < 3
+        ? undefined
+        : {
+            own: changeConditions(values),
+            ...(path.length === 3 && {
+              ofResourceInstance: (id: number) => changeConditions(attributeValues(attached([...path, id]))),
+            }),
+          };
+    return observationRules(values, defaults(shortServerId), conditions);
+  }
+
+  #budgetOf(shortServerId: number): KeptBudget {
+    let budget = this.#budgets.get(shortServerId);
+    if (budget === undefined) {
+      budget = { bytes: 0 };
+      this.#budgets.set(shortServerId, budget);
+    }
+    return budget;
+  }
+
+  // ---- Who watches what ------------------------------------------------------------------------------------------
+
+  #add(observation: Observation): void {
+    this.#observations.set(observation.observer.key, observation);
+    for (const [index, path] of observation.request.paths.entries()) {
+      const key = watchKey(path);
+      const watched = this.#watched.get(key) ?? new Set();
+      watched.add({ observation, index });
+      this.#watched.set(key, watched);
+    }
   }
 
   /** A newer one with the same key stays. */
   #forget(observation: Observation): void {
     const { key } = observation.observer;
     if (this.#observations.get(key) === observation) this.#observations.delete(key);
-  }
-}
-
-/** Does a change touch what is observed at `path`, at it, below it or above it? */
-function concerns(change: TreeChange, path: Path): boolean {
-  if (change.kind === "instances") return change.objectId === path[0];
-  return change.paths.some((changed) => isWithin(changed, path) || isWithin(path, changed));
-}
-
-class Observation {
-  readonly origin: Origin;
-  readonly path: Path;
-  readonly observer: Observer;
-  readonly #options: ObservationsOptions;
-  readonly #ended: () => void;
-  readonly #unwatch: () => void;
-  /** From the first answer on its Content-Format: notifications never change it (RFC 7641 §4.2). */
-  #accept: number | undefined;
-  #last: Reply | undefined;
-  #timing: NotificationTiming;
-  #timer: Timer | undefined;
-  #closed = false;
-  /** One reading at a time, the first included; what changes meanwhile asks for another. */
-  #reading = true;
-  #stale = false;
-
-  constructor(
-    options: ObservationsOptions,
-    origin: Origin,
-    path: Path,
-    accept: number | undefined,
-    observer: Observer,
-    ended: () => void,
-  ) {
-    this.#options = options;
-    this.origin = origin;
-    this.path = path;
-    this.observer = observer;
-    this.#ended = ended;
-    this.#accept = accept;
-    this.#timing = begunAt(options.clock.now());
-    this.#unwatch = options.watch(path[0]);
+    for (const path of observation.request.paths) {
+      const pathKey = watchKey(path);
+      const watched = this.#watched.get(pathKey) ?? new Set();
+      for (const entry of watched) if (entry.observation === observation) watched.delete(entry);
+      if (watched.size === 0) this.#watched.delete(pathKey);
+    }
   }
 
-  /** Reads the value that answers the Observe; rejects when there is nothing to observe. */
-  async begin(): Promise<Reply> {
-    const { read, clock } = this.#options;
-    const first = await read(this.origin, this.path, this.#accept);
-    this.#accept = first.contentFormat;
-    this.#last = first;
-    this.#timing = begunAt(clock.now());
-    this.schedule();
-    void this.#evaluateWhileStale();
-    return first;
-  }
-
-  close(): void {
-    this.abandon();
-    this.observer.end();
-  }
-
-  /** Nothing more is watched, and nobody is told so. */
-  abandon(): void {
-    this.#closed = true;
-    this.#timer?.cancel();
-    this.#unwatch();
-  }
-
-  /** A value at, above or below the path may be another one now. */
-  changed(): void {
-    this.#stale = true;
-    if (!this.#reading) void this.#evaluateWhileStale();
-  }
-
-  /** Waits for the next moment with something to do, by the Periods that count now. */
-  schedule(): void {
-    this.#timer?.cancel();
-    const due = nextDue(this.#timing, this.#periods());
-    if (due === undefined || this.#closed) return;
-    const { clock } = this.#options;
-    this.#timer = clock.after(millis(Math.max(0, due - clock.now())), () => this.changed());
-  }
-
-  #periods(): Periods {
-    const { attributes, defaults } = this.#options;
-    return effectivePeriods(attributes(this.origin, this.path), defaults(this.origin));
-  }
-
-  async #evaluateWhileStale(): Promise<void> {
-    this.#reading = true;
-    try {
-      while (this.#stale && !this.#closed) {
-        this.#stale = false;
-        await this.#evaluate();
+  #collect(path: readonly number[], touched: Map<Observation, number[]>): void {
+    for (let level = 0; level <= path.length; level++) {
+      for (const { observation, index } of this.#watched.get(formatPath(path.slice(0, level))) ?? []) {
+        const indexes = touched.get(observation);
+        if (indexes === undefined) touched.set(observation, [index]);
+        else if (!indexes.includes(index)) indexes.push(index);
       }
-    } catch (error) {
-      this.#options.log.error("observation failed", { path: formatPath(this.path), error });
-    } finally {
-      this.#reading = false;
     }
-  }
-
-  async #evaluate(): Promise<void> {
-    const current = await this.#read();
-    if (this.#closed) return;
-    if (!current.code.startsWith("2.")) {
-      this.#fail(current); // no Minimum Period holds back that there is nothing left to observe
-      return;
-    }
-    if (!sameReply(current, this.#last)) this.#timing = { ...this.#timing, latched: true };
-    if (isDue(this.#timing, this.#periods(), this.#options.clock.now())) this.#send(current);
-    this.schedule();
-  }
-
-  /** What cannot be read any more is answered with the code that says why. */
-  async #read(): Promise<Reply> {
-    try {
-      return await this.#options.read(this.origin, this.path, this.#accept);
-    } catch (error) {
-      if (!(error instanceof RequestError)) {
-        this.#options.log.error("value cannot be read", { path: formatPath(this.path), error });
-      }
-      return { code: responseCodeOf(error) };
-    }
-  }
-
-  #send(notification: Reply): void {
-    const now = this.#options.clock.now();
-    const confirmable = this.#options.confirmable(this.path) || mustConfirm(this.#timing, now);
-    this.#last = notification;
-    this.#timing = { sentAt: now, latched: false, confirmedAt: confirmable ? now : this.#timing.confirmedAt };
-    this.observer.notify(notification, { confirmable });
-  }
-
-  /** RFC 7641 §4.2: an error is the last notification. The transport ends the rest once it is through. */
-  #fail(notification: Reply): void {
-    this.abandon();
-    this.#ended();
-    this.observer.notify(notification, { confirmable: true }); // nothing that follows could make up for its loss
   }
 }
 
-/** The Observe and its answer count as the first notification, and as confirmed. */
-const begunAt = (now: Millis): NotificationTiming => ({ sentAt: now, latched: false, confirmedAt: now });
+const watchKey = (path: CompositePath): string => formatPath(path.slice(0, 3));
 
-function sameReply(a: Reply, b: Reply | undefined): boolean {
-  if (a.code !== b?.code || a.contentFormat !== b.contentFormat) return false;
-  const [left, right] = [a.payload ?? new Uint8Array(), b.payload ?? new Uint8Array()];
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+/** Instances that come and go touch what is watched of their Object; new rights may touch anything. */
+function isTouched(change: TreeChange, path: CompositePath | undefined): boolean {
+  if (change.kind === "values" || change.objectId === accessControlObject) return true;
+  return path?.[0] === undefined || path[0] === change.objectId;
+}
+
+function pathsOf(origin: Origin, operation: ObservedOperation): readonly CompositePath[] {
+  if (operation.kind === "read") return [operation.path];
+  const paths = compositePaths(origin, operation);
+  if (paths.length > MAX_COMPOSITE_PATHS) {
+    throw new RequestError("4.00", `more than ${MAX_COMPOSITE_PATHS} paths in one Observe-Composite`);
+  }
+  return paths;
 }

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { NotificationAttributes } from "../../../agent/lwm2m/attributes.js";
-import { Observations, type Observer } from "../../../agent/lwm2m/observations.js";
+import { AttributeStore } from "../../../agent/lwm2m/attribute-store.js";
+import { parseAttributes } from "../../../agent/lwm2m/attributes.js";
+import { Observations } from "../../../agent/lwm2m/observations.js";
 import type { Reply } from "../../../agent/lwm2m/operations.js";
+import type { Observer } from "../../../agent/lwm2m/outbox.js";
 import { RequestError } from "../../../agent/model/errors.js";
 import { seconds } from "../../../agent/ports.js";
 import { createSimulatedClock, settle } from "../../simulated/clock.js";
@@ -15,7 +17,7 @@ const changed = { kind: "values", paths: [path] } as const;
 function createWorld() {
   const clock = createSimulatedClock();
   const log = createRecordingLog();
-  const attributes: { -readonly [Name in keyof NotificationAttributes]: number } = {};
+  const attributes = new AttributeStore();
   const reads: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
   const told: string[] = [];
   const ended: string[] = [];
@@ -23,30 +25,47 @@ function createWorld() {
   const observations = new Observations({
     clock,
     log,
+    definitions: () => undefined,
     read: () => new Promise((resolve, reject) => void reads.push({ resolve, reject })),
-    attributes: () => attributes,
+    attributes,
     defaults: () => ({}),
     confirmable: () => false,
-    watch: (objectId) => {
+    isReachable: () => true,
+    isStoring: () => false,
+    watch: ([objectId]) => {
       watched.push(`+${objectId}`);
       return () => void watched.push(`-${objectId}`);
     },
   });
   const observer = (key: string): Observer => ({
     key,
-    notify: ({ code, payload }, { confirmable }) =>
-      void told.push(`${key} ${code} ${payload?.[0] ?? "-"}${confirmable ? " CON" : ""}`),
+    notify: async ({ code, payload }, { confirmable }) => {
+      told.push(`${key} ${code} ${payload?.[0] ?? "-"}${confirmable ? " CON" : ""}`);
+      return confirmable ? "acknowledged" : "sent";
+    },
     end: () => void ended.push(key),
   });
   /** Answers the read that has waited longest. */
   const answer = async (value: number | Error) => {
     const read = reads.shift();
     if (value instanceof Error) read?.reject(value);
-    else read?.resolve({ code: "2.05", contentFormat: 0, payload: Uint8Array.of(value) });
+    else {
+      const content = new Map([[3, new Map([[0, new Map([[9, value]])]])]]);
+      read?.resolve({ code: "2.05", contentFormat: 0, payload: Uint8Array.of(value), content });
+    }
     await settle();
   };
-  const observe = (key = "a") => observations.observe(origin, path, undefined, observer(key));
-  return { clock, log, attributes, reads, told, ended, watched, observations, observe, answer };
+  const observe = (key = "a") =>
+    observations.observe(
+      origin,
+      { kind: "read", path, accept: undefined },
+      { parameters: [], observer: observer(key) },
+    );
+  const attach = (...queries: string[]) => {
+    attributes.change(1, path, parseAttributes(queries, "1.1"), undefined);
+    observations.rulesChanged();
+  };
+  return { attach, clock, log, attributes, reads, told, ended, watched, observations, observe, answer };
 }
 
 let world: ReturnType<typeof createWorld>;
@@ -112,7 +131,7 @@ describe("an observation", () => {
   });
 
   test("that loses what it watches says so at once, whatever the Minimum Period, and wants an ACK", async () => {
-    world.attributes.minimumPeriod = 3600;
+    world.attach("pmin=3600");
     world.observations.changed(changed);
     await world.answer(new RequestError("4.04", "deleted"));
     expect(world.told).toEqual(["a 4.04 - CON"]);
@@ -140,7 +159,7 @@ describe("an observation", () => {
   });
 
   test("keeps a change back during the Minimum Period, and sends the value of its end", async () => {
-    world.attributes.minimumPeriod = 10;
+    world.attach("pmin=10");
     world.observations.changed(changed);
     await world.answer(2);
     expect(world.told).toEqual([]);
