@@ -17,6 +17,7 @@ import type {
   Response,
 } from "../coap/exchange-types.js";
 import { whenReady } from "../lwm2m/awaitable.js";
+import type { BootstrapConnection } from "../lwm2m/bootstrap/connection.js";
 import type { Client } from "../lwm2m/client.js";
 import type { ObservedOperation } from "../lwm2m/observation.js";
 import type { CompositeOperation, Operation, Origin } from "../lwm2m/operations.js";
@@ -33,8 +34,9 @@ import {
   type Random,
   TransportError,
 } from "../ports.js";
+import { type BootstrapOperations, CoapBootstrap } from "./coap-bootstrap.js";
 import { operationOf, responseOf } from "./coap-operations.js";
-import { createCoapServerConnection } from "./coap-registration.js";
+import { createCoapServerConnection, type SendRequest } from "./coap-registration.js";
 import type { ServerUri } from "./server-uri.js";
 
 /** What a deployment may want to be different. */
@@ -49,6 +51,8 @@ export interface CoapSettings {
 
 export interface CoapBindingOptions extends CoapSettings {
   readonly client: Client;
+  /** Absent: no Bootstrap-Server is ever spoken to. */
+  readonly bootstrap?: BootstrapOperations;
   /** Opens the socket that reaches peers of this family; rejects with TransportError. */
   readonly openSocket: (family: AddressFamily, handlers: DatagramHandlers) => Promise<DatagramSocket>;
   /** Finds the address of a Server; rejects with TransportError. */
@@ -71,11 +75,13 @@ export class CoapBinding {
   /** Opened when a Server of that family is first spoken to. */
   readonly #sockets = new Map<AddressFamily, Promise<DatagramSocket>>();
   readonly #openSockets = new Map<AddressFamily, DatagramSocket>();
+  readonly #bootstrap: CoapBootstrap;
   #closed = false;
 
   constructor(options: CoapBindingOptions) {
     this.#options = options;
     const { clock, random, log, transmission, limits, blockSize } = options;
+    this.#bootstrap = new CoapBootstrap(options.bootstrap);
     this.#endpoint = createEndpoint({
       clock,
       random,
@@ -93,9 +99,22 @@ export class CoapBinding {
       const peer = await this.#options.resolve(uri.host, uri.port);
       await this.#openSocket(familyOf(peer));
       this.#take(peer, shortServerId);
-      const names = this.#options.sendsUriHost !== false && isName(uri.host);
-      return (request) => this.#endpoint.request(peer, names ? { ...request, host: uri.host } : request);
+      return this.#wayTo(peer, uri);
     }, uri.path);
+  }
+
+  /** The bootstrap interface, to be given to the bootstrap. */
+  bootstrapConnection(uri: ServerUri): BootstrapConnection {
+    return this.#bootstrap.connection(async () => {
+      const peer = await this.#options.resolve(uri.host, uri.port);
+      await this.#openSocket(familyOf(peer));
+      return { peer, send: this.#wayTo(peer, uri) };
+    }, uri.path);
+  }
+
+  #wayTo(peer: Peer, { host }: ServerUri): SendRequest {
+    const names = this.#options.sendsUriHost !== false && isName(host);
+    return (request) => this.#endpoint.request(peer, names ? { ...request, host } : request);
   }
 
   async close(): Promise<void> {
@@ -134,7 +153,7 @@ export class CoapBinding {
 
   #handler(): RequestHandler {
     return {
-      accepts: (peer) => this.#originOf(peer) !== undefined,
+      accepts: (peer) => this.#isBootstrapServer(peer) || this.#originOf(peer) !== undefined,
       handle: (request) => this.#serve(request),
       open: (head) => this.#open(head),
       relationEnded: (relation) => this.#options.client.endObservation(relation.key),
@@ -143,6 +162,9 @@ export class CoapBinding {
 
   #serve(request: IncomingRequest): Response | Promise<Response> {
     try {
+      if (this.#isBootstrapServer(request.peer)) {
+        return this.#bootstrap.serve(request).catch((error: unknown) => this.#refusal(request, error));
+      }
       const origin = this.#knownOrigin(request.peer);
       const operation = operationOf(request);
       const reply =
@@ -173,6 +195,7 @@ export class CoapBinding {
 
   /** A body that comes in blocks: streamed when the Resource takes it so, else collected and served as a whole. */
   async #open(head: IncomingHead): Promise<BodySink | Response | undefined> {
+    if (this.#isBootstrapServer(head.peer)) return undefined;
     try {
       const origin = this.#knownOrigin(head.peer);
       const sink = await this.#options.client.receive(origin, operationOf(head), head.size);
@@ -203,6 +226,10 @@ export class CoapBinding {
     if (code === "5.00") this.#options.log.error("operation failed", { ...fields, error });
     else this.#options.log.debug("operation refused", { ...fields, reason: (error as Error).message });
     return { code };
+  }
+
+  #isBootstrapServer(peer: Peer): boolean {
+    return this.#bootstrap.speaksFrom(peer, this.#originOf(peer) !== undefined);
   }
 
   /** Who speaks from there; undefined when we are not registered with a Server there. */

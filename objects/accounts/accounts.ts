@@ -92,7 +92,8 @@ function settingsOf(content: AccountContent, serverInstanceId: number) {
 
 // ---- Access Control --------------------------------------------------------------------------------------------
 
-interface AccessControlEntry {
+/** An instance of Object 2 that has all it needs. */
+export interface AccessControlEntry {
   readonly objectId: number;
   /** 65535: about creating instances. */
   readonly objectInstanceId: number;
