@@ -2,6 +2,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.File;
+import java.io.FileInputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -71,10 +72,14 @@ public final class ManagementServer {
         new ManagementServer(new File(arguments[0])).run();
     }
 
-    private ManagementServer(File modelDirectory) {
+    private ManagementServer(File modelDirectory) throws Exception {
         coap = new CaliforniumServerEndpointsProvider.Builder().addEndpoint("coap://127.0.0.1:0").build();
         List<ObjectModel> models = new ArrayList<>(ObjectLoader.loadAllDefault());
-        models.addAll(ObjectLoader.loadObjectsFromDir(modelDirectory, true));
+        for (File file : modelDirectory.listFiles()) {
+            try (var in = new FileInputStream(file)) {
+                models.addAll(ObjectLoader.loadDdfFile(in, file.getName(), true));
+            }
+        }
         LeshanServerBuilder builder = new LeshanServerBuilder();
         builder.setEndpointsProviders(coap);
         builder.setObjectModelProvider(new VersionedModelProvider(models));
