@@ -186,14 +186,20 @@ describe("Discover", () => {
   });
 
   test("shows attributes where they were set", async () => {
-    const set = await board.perform("writeAttributes", { path: "/3/0/9", attributes: "pmin=5&pmax=60" });
+    const set = await board.perform("writeAttributes", {
+      path: "/3/0/9",
+      attributes: "pmin=5&pmax=60&gt=80.5&lt=20&st=2",
+    });
     expect(set.code).toBe("2.04");
     const { links } = await board.perform("discover", { path: "/3/0/9" });
     expect(links).toHaveLength(1);
-    for (const attribute of ["pmin=5", "pmax=60"]) {
+    for (const attribute of ["pmin=5", "pmax=60", "gt=80.5", "lt=20", "st=2"]) {
       expect(links?.[0]?.split(";")).toContain(attribute);
     }
-    const cleared = await board.perform("writeAttributes", { path: "/3/0/9", attributes: "pmin&pmax" });
+    const cleared = await board.perform("writeAttributes", {
+      path: "/3/0/9",
+      attributes: "pmin&pmax&gt&lt&st",
+    });
     expect(cleared.code).toBe("2.04");
     expect((await board.perform("discover", { path: "/3/0/9" })).links).toEqual(["</3/0/9>"]);
   });

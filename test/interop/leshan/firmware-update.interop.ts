@@ -12,7 +12,7 @@ const image = createSimulatedImage({ name: "interop", version: "2.0", size: 40_0
 /** /5/0/3 */
 const states = { idle: 0, downloading: 1, downloaded: 2, updating: 3 };
 /** /5/0/5 */
-const results = { initial: 0, success: 1, integrity: 5 };
+const results = { initial: 0, success: 1, tooLarge: 2, integrity: 5 };
 
 let leshan: LeshanProcess;
 let web: Server;
@@ -32,7 +32,10 @@ afterAll(async () => {
 let board: ManagedDevice;
 let devices = 0;
 beforeEach(async () => {
-  board = await ManagedDevice.start(leshan, { endpointName: `board-${devices++}` });
+  board = await ManagedDevice.start(leshan, {
+    endpointName: `board-${devices++}`,
+    agent: { maximumPackageSize: 100_000 },
+  });
   await board.perform("observe", { path: "/5/0/3" });
 });
 afterEach(() => board.close());
@@ -93,6 +96,18 @@ describe("push", () => {
     await expect.poll(() => board.value("/5/0/5"), { timeout: 10_000 }).toBe(results.integrity);
     expect(await board.value("/5/0/3")).toBe(states.idle);
     expect((await board.execute("/5/0/2")).code).toBe("4.05");
+  });
+
+  test("a package that is too large is refused at its first block, with the size that is not", async () => {
+    const after = leshan.mark();
+    const refused = await push(
+      createSimulatedImage({ name: "large", version: "2.0", size: 200_000, seed: 2 }),
+    );
+    expect(refused.code).toBe("4.13");
+    const blocks = leshan.trace(after).filter((message) => optionText(message, "Uri-Path") === "/5/0/0");
+    expect(blocks.length).toBeLessThan(5);
+    expect(await board.value("/5/0/5")).toBe(results.tooLarge);
+    expect(await board.value("/5/0/3")).toBe(states.idle);
   });
 
   test("a package of one zero byte resets the process", async () => {
