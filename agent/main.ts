@@ -32,7 +32,7 @@ import { CoapBinding, type CoapSettings } from "./binding/coap.js";
 import { parseServerUri } from "./binding/server-uri.js";
 import type { Accounts } from "./lwm2m/accounts.js";
 import { Client } from "./lwm2m/client.js";
-import { ObjectTree, type TreeChange } from "./lwm2m/object-tree.js";
+import { ObjectTree } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
@@ -213,7 +213,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
   });
-  tree.onChange((change) => followServerObject(change, accounts, client));
   const binding = new CoapBinding({
     client,
     ...options.coap,
@@ -236,7 +235,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const begin = async () => {
     await pluginHost.start();
     await tree.start();
-    client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
+    await client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   };
   let beginning: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
@@ -315,21 +314,4 @@ function handleOf(handles: ObjectHandles, objectId: number): ObjectHandle {
   throw new Error(
     `there is no Object ${objectId} to be fed: name its definition file in objects; known: ${known}`,
   );
-}
-
-const serverObjectId = 1;
-const lifetimeResource = 1;
-const notificationDefaultResources: readonly number[] = [2, 3, 26];
-
-/** What a Server writes about itself takes effect at once: a new lifetime by an Update, new Periods on observations. */
-function followServerObject(change: TreeChange, accounts: Accounts, client: Client): void {
-  if (change.kind !== "values") return;
-  for (const [objectId, objectInstanceId, resourceId] of change.paths) {
-    if (objectId !== serverObjectId) continue;
-    const account = accounts.servers().find(({ serverInstanceId }) => serverInstanceId === objectInstanceId);
-    if (account === undefined) continue;
-    const { shortServerId } = account;
-    if (resourceId === lifetimeResource) client.lifetimeChanged(shortServerId);
-    if (notificationDefaultResources.includes(resourceId)) client.notificationDefaultsChanged();
-  }
 }

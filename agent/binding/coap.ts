@@ -80,13 +80,16 @@ export class CoapBinding {
 
   constructor(options: CoapBindingOptions) {
     this.#options = options;
-    const { clock, random, log, transmission, limits, blockSize } = options;
+    const { client, clock, random, log, transmission, limits, blockSize } = options;
     this.#bootstrap = new CoapBootstrap(options.bootstrap);
     this.#endpoint = createEndpoint({
       clock,
       random,
       log,
-      send: (datagram, to) => this.#openSockets.get(familyOf(to))?.send(datagram, to),
+      send: (datagram, to) => {
+        this.#openSockets.get(familyOf(to))?.send(datagram, to);
+        if (client.usesQueueMode) this.#note("sent", to);
+      },
       handler: this.#handler(),
       ...(transmission && { transmission }),
       limits: { ...limits, ...(blockSize !== undefined && { blockSize }) },
@@ -97,9 +100,10 @@ export class CoapBinding {
   connection(shortServerId: number, uri: ServerUri): ServerConnection {
     return createCoapServerConnection(async () => {
       const peer = await this.#options.resolve(uri.host, uri.port);
-      await this.#openSocket(familyOf(peer));
+      const transport = familyOf(peer);
+      const { local } = await this.#openSocket(transport);
       this.#take(peer, shortServerId);
-      return this.#wayTo(peer, uri);
+      return { send: this.#wayTo(peer, uri), local: { transport, port: local.port } };
     }, uri.path);
   }
 
@@ -114,7 +118,8 @@ export class CoapBinding {
 
   #wayTo(peer: Peer, { host }: ServerUri): SendRequest {
     const names = this.#options.sendsUriHost !== false && isName(host);
-    return (request) => this.#endpoint.request(peer, names ? { ...request, host } : request);
+    return (request, options) =>
+      this.#endpoint.request(peer, names ? { ...request, host } : request, options);
   }
 
   async close(): Promise<void> {
@@ -134,17 +139,23 @@ export class CoapBinding {
     this.#servers.set(peer.key, shortServerId);
   }
 
-  async #openSocket(family: AddressFamily): Promise<void> {
+  async #openSocket(family: AddressFamily): Promise<DatagramSocket> {
     if (this.#closed) throw new TransportError("the transport is closed");
+    const { client } = this.#options;
     const opening =
       this.#sockets.get(family) ??
       this.#options.openSocket(family, {
-        onDatagram: (datagram, from) => this.#endpoint.receive(datagram, from),
+        onDatagram: (datagram, from) => {
+          if (client.usesQueueMode) this.#note("received", from);
+          this.#endpoint.receive(datagram, from);
+        },
         onError: (error) => this.#options.log.warn("network error", { reason: error.message }),
       });
     this.#sockets.set(family, opening);
     try {
-      this.#openSockets.set(family, await opening);
+      const socket = await opening;
+      this.#openSockets.set(family, socket);
+      return socket;
     } catch (error) {
       this.#sockets.delete(family);
       throw error;
@@ -230,6 +241,11 @@ export class CoapBinding {
 
   #isBootstrapServer(peer: Peer): boolean {
     return this.#bootstrap.speaksFrom(peer, this.#originOf(peer) !== undefined);
+  }
+
+  #note(direction: "sent" | "received", peer: Peer): void {
+    const shortServerId = this.#servers.get(peer.key);
+    if (shortServerId !== undefined) this.#options.client.traffic(shortServerId, direction);
   }
 
   /** Who speaks from there; undefined when we are not registered with a Server there. */

@@ -10,48 +10,49 @@ import { AccessControl, type AccessControlEntries, noAccessControl } from "./acc
 import type { Accounts, ServerAccount } from "./accounts.js";
 import { AttributeStore } from "./attribute-store.js";
 import type { Awaitable } from "./awaitable.js";
+import type { BootstrapRunner } from "./bootstrap/bootstrap-runner.js";
 import { Dispatcher } from "./dispatcher.js";
-import { objectLinks } from "./object-links.js";
 import type { ObjectTree } from "./object-tree.js";
 import type { ObservedOperation } from "./observation.js";
 import type { NotificationDefaults } from "./observation-rules.js";
 import { Observations, type ObserveOptions } from "./observations.js";
-import type { CompositeOperation, LwM2mVersion, Operation, Origin, Reply } from "./operations.js";
-import type { RegistrationSettings, RegistrationState } from "./registration.js";
-import type { ServerConnection } from "./server-connection.js";
-import { ServerSession } from "./server-session.js";
+import type { CompositeOperation, Operation, Origin, Reply } from "./operations.js";
+import type { RegistrationState } from "./registration.js";
+import type { RegistrationMemory } from "./registration-memory.js";
+import { type ConnectServer, type RegistrationPolicy, Registrations } from "./registrations.js";
+import type { ServerSession } from "./server-session.js";
 
-export interface ClientOptions {
-  readonly endpointName: string;
-  readonly version: LwM2mVersion;
-  /** As /3/0/16 says. */
-  readonly binding: string;
+export interface ClientOptions extends RegistrationPolicy {
   readonly tree: ObjectTree;
   readonly accounts: Accounts;
   /** What Object 2 holds; absent: this client has no such Object. */
   readonly accessControl?: AccessControlEntries;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where registrations survive a restart of the program. Absent: each start registers anew. */
+  readonly registrationMemory?: RegistrationMemory;
   readonly onRegistrationChange?: (shortServerId: number, state: RegistrationState) => void;
 }
-
-/** The way to the Server of an account. It is not used before it has to be. */
-export type ConnectServer = (account: ServerAccount) => ServerConnection;
 
 const firmwareUpdateObject = 5;
 
 export class Client {
-  readonly #options: ClientOptions;
-  readonly #sessions = new Map<number, ServerSession>();
+  readonly #tree: ObjectTree;
+  readonly #log: Log;
+  readonly #usesQueueMode: boolean;
+  readonly #registrations: Registrations;
   readonly #attributes = new AttributeStore();
   readonly #observations: Observations;
   readonly #access: AccessControl;
   readonly #dispatcher: Dispatcher;
+  readonly #onlineListeners = new Set<(shortServerId: number) => void>();
   #stopListening: () => void = () => undefined;
 
   constructor(options: ClientOptions) {
     const { tree, clock, log, accounts, accessControl } = options;
-    this.#options = options;
+    this.#tree = tree;
+    this.#log = log;
+    this.#usesQueueMode = options.queueMode !== undefined;
     this.#access =
       accessControl === undefined
         ? noAccessControl
@@ -66,11 +67,23 @@ export class Client {
       read: (origin, operation) => this.#dispatcher.perform(origin, operation),
       attributes: this.#attributes,
       defaults: (shortServerId) => notificationDefaults(accounts.server(shortServerId)),
-      isReachable: (shortServerId) => this.origin(shortServerId) !== undefined,
+      isReachable: (shortServerId) => this.isOnline(shortServerId),
       isStoring: (shortServerId) => accounts.server(shortServerId)?.settings().notificationStoring ?? false,
       // A lost report of an update would leave the Server waiting for the rest of its patience.
       confirmable: ([objectId]) => objectId === firmwareUpdateObject,
       watch: ([objectId]) => watchObjects(tree, objectId === undefined ? tree.objectIds() : [objectId]),
+    });
+    this.#registrations = new Registrations({
+      ...{ policy: options, accounts, tree, clock, log },
+      memory: options.registrationMemory,
+      on: {
+        stateChanged: (shortServerId, state) => options.onRegistrationChange?.(shortServerId, state),
+        forgetObservations: (shortServerId) => this.#observations.endAllOf(shortServerId),
+        online: (shortServerId) => {
+          for (const listener of this.#onlineListeners) listener(shortServerId);
+        },
+        accountGone: () => undefined,
+      },
     });
     this.#dispatcher = new Dispatcher({
       tree,
@@ -80,52 +93,45 @@ export class Client {
     });
   }
 
-  /** Registers with the Server of each account, and stays registered. */
-  start(connect: ConnectServer): void {
-    this.#listen();
-    for (const account of this.#options.accounts.servers()) this.#connect(account, connect(account));
-  }
-
-  #connect(account: ServerAccount, connection: ServerConnection): void {
-    const { endpointName, version, binding, tree, clock, log, onRegistrationChange } = this.#options;
-    const { shortServerId } = account;
-    const session = new ServerSession({
-      shortServerId,
-      version,
-      connection,
-      clock,
-      log: log.child({ shortServerId }),
-      settings: () => registrationSettings(account),
-      registerRequest: () => ({
-        endpointName,
-        version,
-        binding,
-        lifetime: account.settings().lifetimeSeconds,
-        objects: objectLinks(tree),
-      }),
-      forgetObservations: () => this.#observations.endAllOf(shortServerId),
-      onStateChange: (state) => onRegistrationChange?.(shortServerId, state),
-    });
-    this.#sessions.set(shortServerId, session);
-    session.start();
-  }
-
-  #listen(): void {
-    this.#stopListening = this.#options.tree.onChange((change) => {
+  /** Registers with the Server of each account, and stays registered; without any it asks the Bootstrap-Server. */
+  async start(connect: ConnectServer, bootstrap?: BootstrapRunner): Promise<void> {
+    this.#stopListening = this.#tree.onChange((change) => {
       this.#observations.changed(change);
-      if (change.kind === "values") void this.#forgetGoneAttributes(change.paths);
-      if (change.kind !== "instances") return;
-      for (const session of this.#sessions.values()) session.changed("objects");
+      this.#registrations.follow(change);
+      if (change.kind !== "values") return;
+      void this.#forgetGoneAttributes(change.paths);
+      if (change.paths.some(isNotificationDefault)) this.#observations.rulesChanged();
     });
+    await this.#registrations.start(connect, bootstrap);
   }
 
-  /** undefined unless that Server may speak to us: only while we are registered with it (Core §6.2). */
+  get usesQueueMode(): boolean {
+    return this.#usesQueueMode;
+  }
+
+  /** undefined unless that Server may speak to us: only while we are registered with it (Core §6.2), and awake. */
   origin(shortServerId: number): Origin | undefined {
-    return this.#sessions.get(shortServerId)?.origin;
+    return this.#registrations.session(shortServerId)?.origin;
   }
 
   registrationState(shortServerId: number): RegistrationState | undefined {
-    return this.#sessions.get(shortServerId)?.state;
+    return this.#registrations.session(shortServerId)?.state;
+  }
+
+  /** Are we registered with that Server? Not while it does not answer, or has disabled us. */
+  isOnline(shortServerId: number): boolean {
+    return this.#registrations.session(shortServerId)?.isOnline ?? false;
+  }
+
+  /** In queue mode: do we listen to that Server? What is sent to it wakes us in any case. */
+  isAwake(shortServerId: number): boolean {
+    return this.#registrations.session(shortServerId)?.isAwake ?? false;
+  }
+
+  /** A Server has just answered a Register or an Update: what waited for it may go out. Call the result to stop. */
+  onOnline(listener: (shortServerId: number) => void): () => void {
+    this.#onlineListeners.add(listener);
+    return () => void this.#onlineListeners.delete(listener);
   }
 
   get observationCount(): number {
@@ -157,36 +163,43 @@ export class Client {
 
   // ---- What happens to the client -------------------------------------------------------------------------------
 
-  /** The lifetime of a Server was written. */
-  lifetimeChanged(shortServerId: number): void {
-    this.#sessions.get(shortServerId)?.changed("lifetime");
-  }
-
-  /** The Default Periods or the Default Notification Mode of a Server were written. */
-  notificationDefaultsChanged(): void {
-    this.#observations.rulesChanged();
-  }
-
+  /** By Execute of /1/x/8. */
   triggerUpdate(shortServerId: number): void {
     this.#session(shortServerId).triggerUpdate();
   }
 
+  /** By Execute of /1/x/4. */
   disable(shortServerId: number, duration: Millis): void {
     this.#session(shortServerId).disable(duration);
+  }
+
+  /** By Execute of /1/x/9. */
+  triggerBootstrap(): void {
+    this.#registrations.triggerBootstrap();
+  }
+
+  /** A message went to a Server, or came from it: queue mode counts the time from there. */
+  traffic(shortServerId: number, direction: "sent" | "received"): void {
+    this.#registrations.session(shortServerId)?.traffic(direction);
+  }
+
+  /** Our address changed, or the network came back. */
+  networkChanged(): void {
+    this.#registrations.networkChanged();
   }
 
   /** De-registers from every Server. */
   async stop(): Promise<void> {
     this.#stopListening();
     this.#observations.close();
-    await Promise.all([...this.#sessions.values()].map((session) => session.stop()));
+    await this.#registrations.stop();
   }
 
   /** Falls silent at once, as a board does that restarts: the Servers keep the registration. */
   abandon(): void {
     this.#stopListening();
     this.#observations.close();
-    for (const session of this.#sessions.values()) session.abandon();
+    this.#registrations.abandon();
   }
 
   /** A Write may take Resource Instances away, and what was attached to them goes with them. */
@@ -194,35 +207,31 @@ export class Client {
     for (const path of paths) {
       const ids = this.#attributes.resourceInstancesBelow(path);
       if (ids.length === 0) continue;
-      const handler = this.#options.tree.resource(...path)?.handler;
+      const handler = this.#tree.resource(...path)?.handler;
       try {
         const present = await handler?.read?.();
         const isThere = (id: number) => present instanceof Map && present.has(id);
         for (const id of ids) if (!isThere(id)) this.#attributes.forget([...path, id]);
       } catch (error) {
-        this.#options.log.debug("attributes not checked", { path: formatPath(path), error });
+        this.#log.debug("attributes not checked", { path: formatPath(path), error });
       }
     }
   }
 
   #session(shortServerId: number): ServerSession {
-    const session = this.#sessions.get(shortServerId);
+    const session = this.#registrations.session(shortServerId);
     if (session === undefined)
       throw new RequestError("5.00", `no Server has the Short Server ID ${shortServerId}`);
     return session;
   }
 }
 
-function registrationSettings(account: ServerAccount): RegistrationSettings {
-  const settings = account.settings();
-  return {
-    lifetime: settings.lifetimeSeconds,
-    retryCount: settings.retryCount,
-    retryTimer: settings.retryTimerSeconds,
-    sequenceDelay: settings.sequenceDelaySeconds,
-    sequenceRetryCount: settings.sequenceRetryCount,
-  };
-}
+const serverObjectId = 1;
+/** Default Minimum and Maximum Period, and Default Notification Mode. */
+const notificationDefaultResources: readonly number[] = [2, 3, 26];
+
+const isNotificationDefault = ([objectId, , resourceId]: ResourcePath): boolean =>
+  objectId === serverObjectId && notificationDefaultResources.includes(resourceId);
 
 /** Default Periods and Default Notification Mode; none for a Server whose account is gone. */
 function notificationDefaults(account: ServerAccount | undefined): NotificationDefaults {

@@ -3,29 +3,57 @@ import { formatLinks, type Link } from "../codec/link-format.js";
 import { formatPath } from "../model/path.js";
 import { versionEntry } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
+import { isSince, type LwM2mVersion } from "./operations.js";
 
-/** Never part of a Register: Security, OSCORE, COSE (LwM2M Core 1.2 §6.2.1). */
-const unlisted = new Set([0, 21, 23]);
+/**
+ * Never part of a Register: Security, OSCORE, COSE (LwM2M Core 1.2 §6.2.1). Nor the MQTT Server, which holds credentials
+ * as they do.
+ */
+const unlisted: ReadonlySet<number> = new Set([0, 21, 23, 24]);
 
-/** Formats beyond the ones that every client has; Servers choose by them. */
-const advertised = [
-  contentFormats.cbor,
-  contentFormats.senmlJson,
-  contentFormats.senmlCbor,
-  contentFormats.tlv,
-];
+/** LwM2M CBOR (LwM2M Core 1.2 §7.4.6). */
+const lwm2mCbor = 11544;
 
-/** The payload of a Register: `</>;ct="60 110 112 11542",</1>;ver=1.1,</1/0>,…`. */
-export function objectLinks(tree: ObjectTree): string {
-  const links: Link[] = [{ path: "/", attributes: new Map([["ct", advertised.join(" ")]]) }];
-  for (const objectId of tree.objectIds()) {
-    if (unlisted.has(objectId)) continue;
-    const instanceIds = tree.instanceIds(objectId);
-    const version = versionEntry(tree.definition(objectId)?.version ?? "1.0");
-    if (version.length > 0 || instanceIds.length === 0) {
-      links.push({ path: formatPath([objectId]), attributes: new Map(version) });
-    }
-    for (const id of instanceIds) links.push({ path: formatPath([objectId, id]), attributes: new Map() });
-  }
-  return formatLinks(links);
+/** Formats beyond those that every client has; Servers choose by them. Version 1.0 has no such word. */
+const advertised: Readonly<Record<LwM2mVersion, readonly number[]>> = {
+  "1.0": [],
+  "1.1": [contentFormats.cbor, contentFormats.senmlJson, contentFormats.senmlCbor, contentFormats.tlv],
+  "1.2": [
+    contentFormats.cbor,
+    contentFormats.senmlJson,
+    contentFormats.senmlCbor,
+    contentFormats.tlv,
+    lwm2mCbor,
+  ],
+};
+
+/**
+ * The payload of a Register: `</>;ct="60 110 112 11542",</1>;ver=1.1,</1/0>,…`. The version of each Object that is not
+ * 1.0 is said whatever the version of the enabler implies: that is always legal, and Servers disagree on what is implied.
+ *
+ * @param includes which Objects; all that may be listed when absent
+ */
+export function objectLinks(
+  tree: ObjectTree,
+  version: LwM2mVersion,
+  includes: (objectId: number) => boolean = () => true,
+): string {
+  const links = tree
+    .objectIds()
+    .filter((objectId) => !unlisted.has(objectId) && includes(objectId))
+    .flatMap((objectId) => linksOf(tree, objectId));
+  return formatLinks(isSince(version, "1.1") ? [rootLink(version), ...links] : links);
+}
+
+const rootLink = (version: LwM2mVersion): Link => ({
+  path: "/",
+  attributes: new Map([["ct", advertised[version].join(" ")]]),
+});
+
+function linksOf(tree: ObjectTree, objectId: number): Link[] {
+  const instanceIds = tree.instanceIds(objectId);
+  const version = versionEntry(tree.definition(objectId)?.version ?? "1.0");
+  const object = { path: formatPath([objectId]), attributes: new Map(version) };
+  const instances = instanceIds.map((id) => ({ path: formatPath([objectId, id]), attributes: new Map() }));
+  return version.length > 0 || instances.length === 0 ? [object, ...instances] : instances;
 }

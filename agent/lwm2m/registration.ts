@@ -1,5 +1,11 @@
-/** Registration with one Server (LwM2M Core 1.2 §6.2) as a pure table: events in, the next state and effects out. */
+/**
+ * Registration with one Server (LwM2M Core 1.2 §6.2) as a pure table: events in, the next state and effects out. When a
+ * Server's turn comes is decided in `registration-order.ts`.
+ */
 import { type Millis, millis, seconds } from "../ports.js";
+import type { LwM2mVersion } from "./operations.js";
+import { nextOffer, type Offer } from "./registration-offer.js";
+import type { RegistrationFailure } from "./server-connection.js";
 import type { Next, Table } from "./state-machine.js";
 
 /** From the Server object, read anew at each step: a Server may write any of them at any time. */
@@ -14,25 +20,29 @@ export interface RegistrationSettings {
   readonly sequenceDelay: number | undefined;
   /** /1/x/20: communication sequences before the registration counts as failed. */
   readonly sequenceRetryCount: number;
+  /** With what an attempt begins. */
+  readonly firstOffer: Offer;
+  /** How far down the Server may negotiate. */
+  readonly minimumVersion: LwM2mVersion;
+  /** Seconds: an Update at least so often, for the NAT on the way. undefined: only for the lifetime. */
+  readonly keepAlive: number | undefined;
 }
 
-/** What an Update carries; nothing at all when it only refreshes. */
-export interface PendingUpdate {
-  readonly lifetime: boolean;
-  readonly objects: boolean;
-}
-
-const nothingPending: PendingUpdate = { lifetime: false, objects: false };
-const isEmpty = ({ lifetime, objects }: PendingUpdate) => !lifetime && !objects;
-
+/** `stale`: something that the Server should know has changed since. */
 export type RegistrationState =
   | { readonly name: "unregistered" }
-  /** `pending` is what changed after the Register had been sent. */
-  | { readonly name: "registering"; readonly attempt: Attempt; readonly pending: PendingUpdate }
+  /** Its turn has come, and the Initial Registration Delay runs. */
+  | { readonly name: "waiting" }
+  | {
+      readonly name: "registering";
+      readonly attempt: Attempt;
+      readonly offer: Offer;
+      readonly stale: boolean;
+    }
   | { readonly name: "backingOff"; readonly attempt: Attempt }
-  /** `pending` waits for the short delay that gathers several changes into one Update. */
-  | { readonly name: "registered"; readonly location: Location; readonly pending: PendingUpdate }
-  | { readonly name: "updating"; readonly location: Location; readonly pending: PendingUpdate }
+  /** A short delay gathers several changes into one Update. */
+  | { readonly name: "registered"; readonly registration: Registration; readonly stale: boolean }
+  | { readonly name: "updating"; readonly registration: Registration; readonly stale: boolean }
   /** By Execute of /1/x/4: silent until its time has passed. */
   | { readonly name: "disabled" };
 
@@ -42,34 +52,50 @@ export interface Attempt {
   readonly sequence: number;
 }
 
-/** Location-Path segments as the Server gave them. */
-export type Location = readonly string[];
+/** What the Server agreed to. */
+export interface Registration {
+  /** Location-Path segments as the Server gave them. */
+  readonly location: readonly string[];
+  readonly version: LwM2mVersion;
+}
 
 export type RegistrationEvent =
-  | { readonly type: "start" }
+  /** Its turn has come; `delay` is the Initial Registration Delay. */
+  | { readonly type: "start"; readonly delay: Millis }
+  /** A registration of an earlier run may still be in force. */
+  | { readonly type: "resume"; readonly registration: Registration }
   | { readonly type: "stop" }
   /** The Server took the Register. `took` is the time from sending it to the answer. */
-  | { readonly type: "accepted"; readonly location: Location; readonly took: Millis }
+  | { readonly type: "accepted"; readonly location: readonly string[]; readonly took: Millis }
   /** The Server took the Update. */
   | { readonly type: "updated"; readonly took: Millis }
-  /** A Register or Update was refused or not answered. `retryAfter` in seconds, when the Server said so. */
-  | { readonly type: "failed"; readonly reason: string; readonly retryAfter?: number }
+  /** A Register or Update was refused or not answered. */
+  | { readonly type: "failed"; readonly failure: RegistrationFailure }
   | { readonly type: "timerFired" }
-  /** /1/x/1 was written, or Objects came or went. */
-  | { readonly type: "changed"; readonly what: keyof PendingUpdate }
+  /** The lifetime or the binding was written, or Objects came or went. */
+  | { readonly type: "changed" }
   /** Execute of /1/x/8. */
   | { readonly type: "updateTriggered" }
   /** Execute of /1/x/4. */
-  | { readonly type: "disabled"; readonly duration: Millis };
+  | { readonly type: "disabled"; readonly duration: Millis }
+  /** Our address is another one, or the network came back. */
+  | { readonly type: "networkChanged" };
 
 export type RegistrationEffect =
-  | { readonly do: "register" }
-  | { readonly do: "update"; readonly location: Location; readonly what: PendingUpdate }
-  | { readonly do: "deregister"; readonly location: Location }
+  | { readonly do: "register"; readonly offer: Offer }
+  /** Says what changed; nothing at all when it only refreshes. */
+  | { readonly do: "update"; readonly registration: Registration }
+  | { readonly do: "deregister"; readonly registration: Registration }
   | { readonly do: "wait"; readonly duration: Millis }
   /** The registration is gone, and observations end with it (Core §6.2.1). */
   | { readonly do: "forgetObservations" }
-  | { readonly do: "report"; readonly failure: string };
+  /** `next`: how long until the next attempt; undefined when none is planned. */
+  | { readonly do: "report"; readonly failure: RegistrationFailure; readonly next: Millis | undefined }
+  /** For the order among Servers: this many attempts have come to nothing. */
+  | { readonly do: "announce"; readonly outcome: FailedOutcome };
+
+/** `exhausted`: after the last sequence; what comes then is the Bootstrap-Server, or more of the same. */
+export type FailedOutcome = "sequenceFailed" | "exhausted";
 
 type Step = Next<RegistrationState, RegistrationEffect>;
 
@@ -85,81 +111,106 @@ const maxTransmitWait = seconds(93);
 export const registrationTable = (
   settings: () => RegistrationSettings,
 ): Table<RegistrationState, RegistrationEvent, RegistrationEffect> => {
-  const register = (attempt: Attempt): Step => [
-    { name: "registering", attempt, pending: nothingPending },
-    { do: "register" },
+  const offering = (attempt: Attempt, offer: Offer): Step => [
+    { name: "registering", attempt, offer, stale: false },
+    { do: "register", offer },
   ];
-  const first: Attempt = { number: 1, sequence: 1 };
+  const register = (attempt: Attempt): Step => offering(attempt, settings().firstOffer);
+  const registerAnew = (): Step => [...register(first), { do: "forgetObservations" }];
 
-  const registered = (location: Location, pending: PendingUpdate, took: Millis): Step => [
-    { name: "registered", location, pending },
-    ...waitFor(isEmpty(pending) ? refreshDelay(settings().lifetime, took) : gatheringDelay),
+  const registered = (registration: Registration, stale: boolean, took: Millis): Step => [
+    { name: "registered", registration, stale },
+    ...waitFor(stale ? gatheringDelay : refreshDelay(settings(), took)),
   ];
 
-  const update = (location: Location, what: PendingUpdate): Step => [
-    { name: "updating", location, pending: nothingPending },
-    { do: "update", location, what },
+  const update = ({ registration }: { registration: Registration }): Step => [
+    { name: "updating", registration, stale: false },
+    { do: "update", registration },
   ];
 
   /** Core §6.2.1.1: the Communication Retry Timer doubles with each attempt; then sequences follow. */
-  const retry = ({ number, sequence }: Attempt, failure: string, retryAfter = shortestRetry): Step => {
+  const retry = ({ number, sequence }: Attempt, failure: RegistrationFailure): Step => {
     const { retryCount, retryTimer, sequenceDelay, sequenceRetryCount } = settings();
-    const report = { do: "report", failure } as const;
-    const atLeast = (delay: number) => seconds(Math.max(delay, retryAfter, shortestRetry));
+    const pause = (delay: number | undefined) =>
+      delay === undefined ? undefined : seconds(Math.max(delay, failure.retryAfter ?? 0, shortestRetry));
+    const backOff = (attempt: Attempt, next: Millis | undefined): Step => [
+      { name: "backingOff", attempt },
+      { do: "report", failure, next },
+      ...waitFor(next),
+    ];
     if (number < retryCount) {
-      const delay = atLeast(retryTimer * 2 ** (number - 1));
-      return [{ name: "backingOff", attempt: { number: number + 1, sequence } }, report, ...waitFor(delay)];
+      return backOff({ number: number + 1, sequence }, pause(retryTimer * 2 ** (number - 1)));
     }
-    // Without a Bootstrap-Server there is nothing better than further sequences: a device that gave up for ever would
-    // have to be visited.
-    const next = sequence < sequenceRetryCount ? sequence + 1 : 1;
+    // Where no Bootstrap-Server helps there is nothing better than further sequences: a device that gave up for ever
+    // would have to be visited.
+    const exhausted = sequence >= sequenceRetryCount || sequenceDelay === undefined;
     return [
-      { name: "backingOff", attempt: { number: 1, sequence: next } },
-      report,
-      ...waitFor(sequenceDelay === undefined ? undefined : atLeast(sequenceDelay)),
+      ...backOff({ number: 1, sequence: exhausted ? 1 : sequence + 1 }, pause(sequenceDelay)),
+      { do: "announce", outcome: exhausted ? "exhausted" : "sequenceFailed" },
     ];
   };
 
-  const leave = ({ location }: { location: Location }): Step => [
+  const leave = ({ registration }: { registration: Registration }): Step => [
     { name: "unregistered" },
-    { do: "deregister", location },
+    { do: "deregister", registration },
   ];
   const unregistered: Step = [{ name: "unregistered" }];
-  const disable = ({ location }: { location: Location }, { duration }: { duration: Millis }): Step => [
-    { name: "disabled" },
-    { do: "wait", duration },
-    { do: "deregister", location },
-  ];
+  const disable = (
+    { registration }: { registration: Registration },
+    { duration }: { duration: Millis },
+  ): Step => [{ name: "disabled" }, { do: "wait", duration }, { do: "deregister", registration }];
 
   return {
-    unregistered: { start: () => register(first) },
+    unregistered: {
+      start: (_, { delay }) =>
+        delay === 0 ? register(first) : [{ name: "waiting" }, { do: "wait", duration: delay }],
+      resume: (_, { registration }) => update({ registration }),
+    },
+    waiting: {
+      timerFired: () => register(first),
+      stop: () => unregistered,
+    },
     registering: {
-      accepted: ({ pending }, { location, took }) => registered(location, pending, took),
-      changed: (state, { what }) => [withPending(state, what)],
-      failed: ({ attempt }, { reason, retryAfter }) => retry(attempt, reason, retryAfter),
+      accepted: ({ offer, stale }, { location, took }) =>
+        registered({ location, version: offer.version }, stale, took),
+      failed: ({ attempt, offer }, { failure }) => {
+        const next = nextOffer(offer, failure.code, settings().minimumVersion);
+        return next === undefined ? retry(attempt, failure) : offering(attempt, next);
+      },
+      changed: (state) => [{ ...state, stale: true }],
+      // The answer would go to the old address.
+      networkChanged: ({ attempt }) => register(attempt),
       stop: () => unregistered,
     },
     backingOff: {
       timerFired: ({ attempt }) => register(attempt),
-      updateTriggered: () => register(first),
+      // After a bootstrap, with other settings or another Server at the other end.
+      start: () => register(first),
+      networkChanged: ({ attempt }) => register(attempt),
       stop: () => unregistered,
     },
     registered: {
-      timerFired: ({ location, pending }) => update(location, pending),
-      updateTriggered: ({ location, pending }) => update(location, pending),
+      timerFired: update,
+      updateTriggered: update,
       // The first change begins the wait; further ones must not put the Update off for ever.
-      changed: (state, { what }) => [
-        withPending(state, what),
-        ...waitFor(isEmpty(state.pending) ? gatheringDelay : undefined),
-      ],
+      changed: (state) => [{ ...state, stale: true }, ...waitFor(state.stale ? undefined : gatheringDelay)],
+      networkChanged: registerAnew,
       disabled: disable,
       stop: leave,
     },
     updating: {
-      updated: ({ location, pending }, { took }) => registered(location, pending, took),
+      updated: ({ registration, stale }, { took }) => registered(registration, stale, took),
       // 4.04: the Server has forgotten us. Whatever else it answers, an Update alone cannot mend it (Core §6.2.2).
-      failed: () => [...register(first), { do: "forgetObservations" }],
-      changed: (state, { what }) => [withPending(state, what)],
+      failed: (_, { failure: { retryAfter } }) =>
+        retryAfter === undefined
+          ? registerAnew()
+          : [
+              { name: "backingOff", attempt: first },
+              { do: "wait", duration: seconds(Math.max(retryAfter, shortestRetry)) },
+              { do: "forgetObservations" },
+            ],
+      changed: (state) => [{ ...state, stale: true }],
+      networkChanged: registerAnew,
       disabled: disable,
       stop: leave,
     },
@@ -170,10 +221,7 @@ export const registrationTable = (
   };
 };
 
-const withPending = <State extends { readonly pending: PendingUpdate }>(
-  state: State,
-  what: keyof PendingUpdate,
-): State => ({ ...state, pending: { ...state.pending, [what]: true } });
+const first: Attempt = { number: 1, sequence: 1 };
 
 const waitFor = (duration: Millis | undefined): RegistrationEffect[] =>
   duration === undefined ? [] : [{ do: "wait", duration }];
@@ -181,10 +229,14 @@ const waitFor = (duration: Millis | undefined): RegistrationEffect[] =>
 /**
  * How long after the answer to a Register or Update the next Update goes out: early enough for all its retransmissions,
  * yet never before half the lifetime. The Server may have begun to count when the message was sent, `took` before the
- * answer. undefined when the registration lasts for ever.
+ * answer. undefined when the registration lasts for ever and nothing on the way forgets us.
  */
-export function refreshDelay(lifetime: number, took: Millis): Millis | undefined {
-  if (lifetime === 0) return undefined;
+export function refreshDelay(
+  { lifetime, keepAlive }: Pick<RegistrationSettings, "lifetime" | "keepAlive">,
+  took: Millis,
+): Millis | undefined {
   const life = seconds(lifetime);
-  return millis(Math.max(1000, life - Math.min(life / 2, maxTransmitWait) - took));
+  const forLifetime = lifetime === 0 ? undefined : life - Math.min(life / 2, maxTransmitWait) - took;
+  const delay = Math.min(forLifetime ?? Infinity, keepAlive === undefined ? Infinity : seconds(keepAlive));
+  return delay === Infinity ? undefined : millis(Math.max(1000, delay));
 }

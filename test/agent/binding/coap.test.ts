@@ -134,7 +134,7 @@ describe("the Register", () => {
   test("says who we are and what we have, and nothing of Security", () => {
     const [register] = world.received;
     expect(register).toMatchObject({ method: "POST", path: ["rd"], contentFormat: linkFormat });
-    expect(register?.query).toEqual(["ep=board", "lt=3600", "lwm2m=1.1", "b=U"]);
+    expect(register?.query).toEqual(["ep=board", "lwm2m=1.1", "lt=3600", "b=U"]);
     expect(text(register?.payload ?? new Uint8Array())).toBe(
       '</>;ct="60 110 112 11542",</3308>;ver=1.1,</3308/0>,</40000/0>',
     );

@@ -18,8 +18,10 @@ const register = {
   lifetime: 300,
   version: "1.1",
   binding: "U",
+  queueMode: false,
   objects: "</3/0>",
 } as const;
+const options = { signal: new AbortController().signal };
 const accepted = { kind: "accepted", location: ["7"] };
 const location7 = [0x81, 0x37];
 
@@ -91,9 +93,9 @@ describe("sockets", () => {
   test("of one family are opened once, however many Servers are registered with at a time", async () => {
     const { binding, connect, opened, closed } = createWorld();
     const answers = await Promise.all([
-      connect(1, "coap://192.0.2.1").register(register),
-      connect(2, "coap://192.0.2.2").register(register),
-      connect(3, "coap://[2001:db8::3]").register(register),
+      connect(1, "coap://192.0.2.1").register(register, options),
+      connect(2, "coap://192.0.2.2").register(register, options),
+      connect(3, "coap://[2001:db8::3]").register(register, options),
     ]);
     expect(answers).toEqual([accepted, accepted, accepted]);
     expect(opened).toEqual(["udp4", "udp6"]);
@@ -105,9 +107,12 @@ describe("sockets", () => {
     const { connect, onOpen, opened } = createWorld();
     const connection = connect(1, "coap://192.0.2.1");
     onOpen(() => Promise.reject(new TransportError("no network")));
-    expect(await connection.register(register)).toEqual({ kind: "failed", reason: "no network" });
+    expect(await connection.register(register, options)).toEqual({
+      kind: "failed",
+      failure: { reason: "no network" },
+    });
     onOpen(async () => undefined);
-    expect(await connection.register(register)).toEqual(accepted);
+    expect(await connection.register(register, options)).toEqual(accepted);
     expect(opened).toHaveLength(2);
   });
 
@@ -115,7 +120,7 @@ describe("sockets", () => {
     const { binding, connect, onResolve, opened } = createWorld();
     let found: (peer: Peer) => void = () => undefined;
     onResolve(() => new Promise((resolve) => (found = resolve)));
-    const answer = connect(1, "coap://server.example").register(register);
+    const answer = connect(1, "coap://server.example").register(register, options);
     await settle();
     await binding.close();
     found({ address: "192.0.2.1", port: 5683, key: "192.0.2.1:5683" });
@@ -137,14 +142,17 @@ describe("a request", () => {
   ])("to %s has the Uri-Host %s", async (uri, host) => {
     const { connect, sent, names } = createWorld();
     names.set("server.example", "192.0.2.1");
-    await connect(1, uri).register(register);
+    await connect(1, uri).register(register, options);
     expect(uriHostOf(sent[0])).toBe(host);
   });
 
   test("has no Uri-Host when it is not to have one, and comes in blocks as small as they are to be", async () => {
     const settings = { sendsUriHost: false, blockSize: 16 };
     const { connect, sent } = createWorld({ settings });
-    await connect(1, "coap://server.example").register({ ...register, objects: "</3/0>,</5/0>,</1/0>" });
+    await connect(1, "coap://server.example").register(
+      { ...register, objects: "</3/0>,</5/0>,</1/0>" },
+      options,
+    );
     expect(uriHostOf(sent[0])).toBeUndefined();
     expect(sent[0] && decodeMessage(sent[0]).payload).toHaveLength(16);
   });
@@ -155,27 +163,27 @@ describe("a Server", () => {
     const { connect, names, sentTo } = createWorld();
     const connection = connect(1, "coap://server.example");
     names.set("server.example", "192.0.2.1");
-    await connection.register(register);
+    await connection.register(register, options);
     names.set("server.example", "192.0.2.2");
-    await connection.update(["rd"], {});
-    await connection.register(register);
-    await connection.deregister(["rd"]);
+    await connection.update(["rd"], {}, options);
+    await connection.register(register, options);
+    await connection.deregister(["rd"], options);
     expect(sentTo).toEqual(["192.0.2.1:5683", "192.0.2.1:5683", "192.0.2.2:5683", "192.0.2.2:5683"]);
   });
 
   test("cannot have the address of another: nothing would tell their requests apart", async () => {
     const { connect, sentTo } = createWorld();
-    await connect(1, "coap://192.0.2.1").register(register);
-    expect(await connect(2, "coap://192.0.2.1:5683").register(register)).toEqual({
+    await connect(1, "coap://192.0.2.1").register(register, options);
+    expect(await connect(2, "coap://192.0.2.1:5683").register(register, options)).toEqual({
       kind: "failed",
-      reason: "192.0.2.1:5683 is the address of Server 1 already",
+      failure: { reason: "192.0.2.1:5683 is the address of Server 1 already" },
     });
     expect(sentTo).toHaveLength(1);
   });
 
   test("that does not say where the registration is has not registered us", async () => {
     const { connect } = createWorld({ locationPath: [] });
-    expect((await connect(1, "coap://192.0.2.1").register(register)).kind).toBe("failed");
+    expect((await connect(1, "coap://192.0.2.1").register(register, options)).kind).toBe("failed");
   });
 });
 

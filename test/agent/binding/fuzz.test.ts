@@ -311,7 +311,7 @@ async function createDeviceUnderFire() {
     },
   });
   await tree.start();
-  client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
+  await client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   await clock.advance(seconds(1));
   return {
     client,

@@ -79,7 +79,7 @@ export async function createWorld(
     log,
   });
   await tree.start();
-  client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
+  await client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   await settle();
   return {
     clock,

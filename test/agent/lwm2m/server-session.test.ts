@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { RegistrationSettings } from "../../../agent/lwm2m/registration.js";
+import type { RememberedRegistration } from "../../../agent/lwm2m/registration-memory.js";
 import type {
   RegisterRequest,
   RegistrationAnswer,
@@ -18,7 +19,8 @@ type Sent =
 
 const accepted: RegistrationAnswer = { kind: "accepted", location: ["rd", "7"] };
 const updated: RegistrationAnswer = { kind: "accepted", location: [] };
-const failed: RegistrationAnswer = { kind: "failed", reason: "no answer" };
+const failed: RegistrationAnswer = { kind: "failed", failure: { reason: "no answer" } };
+const local = { transport: "udp4", port: 40000 };
 
 const silence = "silence";
 
@@ -27,14 +29,21 @@ function simulate(answers: (RegistrationAnswer | typeof silence | Error)[]) {
   const clock = createSimulatedClock();
   const log = createRecordingLog();
   const sent: Sent[] = [];
-  const settings: { -readonly [K in keyof RegistrationSettings]: number } = {
+  const settings: { -readonly [K in keyof RegistrationSettings]: RegistrationSettings[K] } = {
     lifetime: 300,
     retryCount: 2,
     retryTimer: 60,
     sequenceDelay: 3600,
     sequenceRetryCount: 1,
+    firstOffer: { version: "1.1", profile: false },
+    minimumVersion: "1.1",
+    keepAlive: undefined,
   };
+  const device = { objects: "</3/0>" };
+  const remembered: (RememberedRegistration | undefined)[] = [];
+  const outcomes: string[] = [];
   let forgotten = 0;
+  let online = 0;
   const answer = async () => {
     const next = answers.shift() ?? accepted;
     if (next instanceof Error) throw next;
@@ -53,25 +62,38 @@ function simulate(answers: (RegistrationAnswer | typeof silence | Error)[]) {
       sent.push({ deregister: location });
       return answer();
     },
+    localSocket: async () => local,
   };
   const session = new ServerSession({
     shortServerId: 1,
-    version: "1.1",
     connection,
     settings: () => settings,
-    registerRequest: () => ({
-      endpointName: "board",
-      lifetime: settings.lifetime,
-      version: "1.1",
-      binding: "U",
-      objects: "</3/0>",
-    }),
-    forgetObservations: () => void forgotten++,
+    terms: () => ({ lifetime: settings.lifetime, binding: "U", queueMode: false, ...device }),
+    registerRequest: ({ version }, terms) => ({ ...terms, endpointName: "board", version }),
+    awakeTime: undefined,
     clock,
     log,
-    onStateChange: () => undefined,
+    on: {
+      stateChanged: () => undefined,
+      failed: (outcome) => void outcomes.push(outcome),
+      forgetObservations: () => void forgotten++,
+      online: () => void online++,
+      remember: (registration) => void remembered.push(registration),
+    },
   });
-  return { clock, log, sent, settings, session, forgotten: () => forgotten };
+  return {
+    clock,
+    log,
+    sent,
+    settings,
+    device,
+    session,
+    outcomes,
+    remembered,
+    start: () => session.start(millis(0)),
+    forgotten: () => forgotten,
+    online: () => online,
+  };
 }
 
 const kinds = (sent: readonly Sent[]) => sent.map((message) => Object.keys(message)[0]);
@@ -80,7 +102,7 @@ describe("a registration", () => {
   let world: ReturnType<typeof simulate>;
   beforeEach(async () => {
     world = simulate([accepted]);
-    world.session.start();
+    world.start();
     await settle();
   });
 
@@ -99,11 +121,12 @@ describe("a registration", () => {
 
   test("tells a new lifetime in one Update together with new Objects", async () => {
     world.settings.lifetime = 60;
-    world.session.changed("lifetime");
-    world.session.changed("objects");
+    world.device.objects = "</1/0>,</3/0>";
+    world.session.changed();
+    world.session.changed();
     await world.clock.advance(seconds(1));
     expect(world.sent.slice(1)).toEqual([
-      { update: { lifetime: 60, objects: "</3/0>" }, location: ["rd", "7"] },
+      { update: { lifetime: 60, objects: "</1/0>,</3/0>" }, location: ["rd", "7"] },
     ]);
   });
 
@@ -139,19 +162,19 @@ describe("a registration", () => {
 });
 
 test("an Update that fails makes a new Register with everything, and voids observations", async () => {
-  const { session, sent, forgotten } = simulate([accepted, failed, accepted]);
-  session.start();
+  const { session, start, sent, forgotten } = simulate([accepted, failed, accepted]);
+  start();
   await settle();
-  expect(forgotten()).toBe(0);
+  expect(forgotten()).toBe(1);
   session.triggerUpdate();
   await settle();
   expect(kinds(sent)).toEqual(["register", "update", "register"]);
-  expect(forgotten()).toBe(1);
+  expect(forgotten()).toBe(3);
 });
 
 test("a Server that does not answer is tried again, with the wait doubling and then the Sequence Delay", async () => {
-  const { session, sent, clock, log } = simulate([failed, failed, failed, updated]);
-  session.start();
+  const { start, sent, clock, log } = simulate([failed, failed, failed, updated]);
+  start();
   await clock.advance(seconds(59));
   expect(sent).toHaveLength(1);
   await clock.advance(seconds(1));
@@ -165,19 +188,19 @@ test("a Server that does not answer is tried again, with the wait doubling and t
 });
 
 test("changes that keep coming are told in time", async () => {
-  const { session, sent, clock } = simulate([accepted]);
-  session.start();
+  const { session, start, sent, clock } = simulate([accepted]);
+  start();
   await settle();
   for (let time = 0; time < 1000; time += 100) {
-    session.changed("objects");
+    session.changed();
     await clock.advance(millis(100));
   }
   expect(sent.filter((message) => "update" in message)).toHaveLength(3);
 });
 
 test("a Server that is gone does not keep the client from stopping", async () => {
-  const { session, clock, log } = simulate([accepted, silence]);
-  session.start();
+  const { session, start, clock, log } = simulate([accepted, silence]);
+  start();
   await settle();
   let stopped = false;
   void session.stop().then(() => (stopped = true));
@@ -193,8 +216,8 @@ test("a Server that is gone does not keep the client from stopping", async () =>
 });
 
 test("a De-register that fails is not reported as done", async () => {
-  const { session, log } = simulate([accepted, failed]);
-  session.start();
+  const { session, start, log } = simulate([accepted, failed]);
+  start();
   await settle();
   await session.stop();
   const events = log.lines.map(({ event }) => event);
@@ -203,16 +226,16 @@ test("a De-register that fails is not reported as done", async () => {
 });
 
 test("a message that cannot be sent at all is a failed attempt like any other", async () => {
-  const { session, sent, clock } = simulate([new RangeError("too long"), accepted]);
-  session.start();
+  const { session, start, sent, clock } = simulate([new RangeError("too long"), accepted]);
+  start();
   await clock.advance(seconds(60));
   expect(kinds(sent)).toEqual(["register", "register"]);
   expect(session.origin).toBeDefined();
 });
 
 test("an answer that comes after the client stopped changes nothing", async () => {
-  const { session, clock, log } = simulate([accepted]);
-  session.start();
+  const { session, start, clock, log } = simulate([accepted]);
+  start();
   await session.stop();
   await settle();
   expect(log.lines.map(({ event }) => event)).not.toContain("registered");

@@ -1,0 +1,94 @@
+/**
+ * The registrations that are in force, on disk: after a restart of the program an Update takes them up and says what
+ * changed meanwhile.
+ *
+ * A Server without security knows us by address and port (LwM2M Transport 1.2 §6.4), so the port is kept with the
+ * registration and asked for again; where it is taken, or any of account and endpoint name is another one, the client
+ * registers anew. The end of the lifetime is not kept, which would be a write with each refresh: a Server that let the
+ * registration end says 4.04 to the Update, and a Register follows.
+ */
+
+import { PersistentRecord } from "../persistence/persistent-record.js";
+import { boolean, integer, list, oneOf, type Parser, shape, text } from "../persistence/record-format.js";
+import type { Log, Store } from "../ports.js";
+import type { ServerAccount } from "./accounts.js";
+import type { LwM2mVersion } from "./operations.js";
+import type { Registration } from "./registration.js";
+import type { RegistrationTerms } from "./registration-terms.js";
+import type { LocalSocket } from "./server-connection.js";
+
+/** A registration with all that its Server was told. */
+export interface RememberedRegistration extends Registration {
+  readonly told: RegistrationTerms;
+  readonly local: LocalSocket;
+}
+
+/** Which registration it is: another account or another name makes another one. */
+interface RegistrationKey {
+  readonly shortServerId: number;
+  readonly uri: string;
+  readonly endpointName: string;
+}
+
+type Entry = RegistrationKey & RememberedRegistration;
+
+export class RegistrationMemory {
+  readonly #record: PersistentRecord<readonly Entry[]>;
+  readonly #log: Log;
+
+  constructor({ store, log }: { readonly store: Store; readonly log: Log }) {
+    this.#log = log;
+    this.#record = new PersistentRecord<readonly Entry[]>({
+      store,
+      log,
+      name: "registrations",
+      version: 1,
+      initial: [],
+      parse: list(parseEntry),
+    });
+  }
+
+  load(): Promise<void> {
+    return this.#record.load();
+  }
+
+  find({ shortServerId, uri }: ServerAccount, endpointName: string): RememberedRegistration | undefined {
+    const entry = this.#record.value.find((each) => each.shortServerId === shortServerId);
+    return entry?.uri === uri && entry.endpointName === endpointName ? entry : undefined;
+  }
+
+  /** The port by which Servers know us, for the socket that is opened now; undefined: any. */
+  portFor(transport: string): number | undefined {
+    return this.#record.value.find(({ local }) => local.transport === transport)?.local.port;
+  }
+
+  /** Keeps the registration with one Server, or forgets it. Failing that, the next start registers anew. */
+  remember(
+    { shortServerId, uri }: ServerAccount,
+    endpointName: string,
+    registration: RememberedRegistration | undefined,
+  ): void {
+    const entry = registration && { ...registration, shortServerId, uri, endpointName };
+    this.#record
+      .update((entries) => [
+        ...entries.filter((each) => each.shortServerId !== shortServerId),
+        ...(entry ? [entry] : []),
+      ])
+      .catch((error: unknown) => this.#log.warn("registration not remembered", { shortServerId, error }));
+  }
+}
+
+const parseEntry: Parser<Entry> = shape({
+  shortServerId: integer(1, 65534),
+  uri: text,
+  endpointName: text,
+  location: list(text),
+  version: oneOf<LwM2mVersion>("1.0", "1.1", "1.2"),
+  told: shape({
+    lifetime: integer(0, 4294967295),
+    binding: text,
+    queueMode: boolean,
+    objects: text,
+  }),
+  local: shape({ transport: text, port: integer(1, 65535) }),
+});
