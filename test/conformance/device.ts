@@ -115,13 +115,6 @@ export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}
     clock,
     log,
   });
-  // As the program does: what a Server writes about itself takes effect at once.
-  tree.onChange((change) => {
-    if (change.kind !== "values") return;
-    for (const [objectId, objectInstanceId, resourceId] of change.paths) {
-      if (objectId === 1 && resourceId === 1) client.lifetimeChanged(objectInstanceId + 1);
-    }
-  });
   const line = createLine();
   const random = createSeededRandom(1);
   const binding = new CoapBinding({
@@ -134,7 +127,7 @@ export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}
   });
   const testServers = servers.map((_, index) => createTestServer(index + 1));
   await tree.start();
-  client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
+  await client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
   await settle();
 
   function createTestServer(number: number) {
