@@ -19,7 +19,7 @@ import {
 } from "./content.js";
 import { accountDefinitions } from "./definitions.js";
 import type { AccountStore } from "./store.js";
-import { unbootstrap } from "./unbootstrap.js";
+import { type Unbootstrapped, unbootstrap } from "./unbootstrap.js";
 import { type Abilities, problemsOf } from "./validation.js";
 
 /** Bootstraps of these accounts. */
@@ -113,16 +113,20 @@ export class AccountTransaction {
   }
 
   problems(): readonly string[] {
-    return problemsOf(this.#withoutOrphanServers(), this.#abilities);
+    return problemsOf(this.#outcome(() => true).content, this.#abilities);
   }
 
   async commit(canDelete: (objectId: number) => boolean): Promise<readonly InstancePath[]> {
-    const accounts = this.#withLastBootstrapped(this.#withoutOrphanServers());
-    const remaining = shortServerIds(accounts);
-    const gone = new Set([...shortServerIds(this.#before)].filter((id) => !remaining.has(id)));
-    const { content, orphans } = unbootstrap(accounts, gone, canDelete);
-    await this.#store.commit(content);
+    const { content, orphans } = this.#outcome(canDelete);
+    await this.#store.commit(this.#withLastBootstrapped(content));
     return orphans;
+  }
+
+  /** What the changes come to, with what follows for Servers that have gone. */
+  #outcome(canDelete: (objectId: number) => boolean): Unbootstrapped {
+    const remaining = shortServerIds(this.#content);
+    const gone = new Set([...shortServerIds(this.#before)].filter((id) => !remaining.has(id)));
+    return unbootstrap(this.#withoutServers(gone), gone, canDelete);
   }
 
   end(): void {
@@ -130,15 +134,12 @@ export class AccountTransaction {
   }
 
   /** With an instance of Security goes its instance of Server, as far as the Bootstrap-Server left it alone. */
-  #withoutOrphanServers(): AccountContent {
-    const remaining = shortServerIds(this.#content);
-    const before = shortServerIds(this.#before);
+  #withoutServers(gone: ReadonlySet<number>): AccountContent {
     return instancesOf(this.#content, Server.id).reduce((content, [id, resources]) => {
       const { shortServerId } = namedValues(Server, resources);
-      const isOrphan =
-        shortServerId !== undefined && before.has(shortServerId) && !remaining.has(shortServerId);
       const isWritten = this.#written.has(formatPath([Server.id, id]));
-      return isOrphan && !isWritten ? withoutInstance(content, Server.id, id) : content;
+      const goes = shortServerId !== undefined && gone.has(shortServerId) && !isWritten;
+      return goes ? withoutInstance(content, Server.id, id) : content;
     }, this.#content);
   }
 
