@@ -24,6 +24,7 @@ import { createSystemClock } from "../platform/clock.js";
 import { createHttpDownloader } from "../platform/download/http.js";
 import { createPackageStorage } from "../platform/files/packages.js";
 import { createFileStore } from "../platform/files/store.js";
+import { createLinuxReadings } from "../platform/linux/readings.js";
 import { openLastingSocket } from "../platform/net/lasting-socket.js";
 import { resolvePeer } from "../platform/net/resolve.js";
 import { openUdpSocket } from "../platform/net/udp.js";
@@ -36,15 +37,33 @@ import { ObjectTree } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
-import type { MemoryReadings, PowerReadings } from "./model/readings.js";
+import type { DeviceReadings } from "./model/readings.js";
 import { addOptionalObjects, type ObjectHandles, type OptionalObject } from "./optional-objects.js";
 import type { Plugin } from "./plugin.js";
 import { PluginHost } from "./plugin-host.js";
-import { type Board, type Downloader, type Log, type PackageStorage, seconds } from "./ports.js";
+import {
+  type Board,
+  type BoardDescription,
+  type Downloader,
+  type Log,
+  type PackageStorage,
+  seconds,
+} from "./ports.js";
 
 // What whoever calls `createAgent` implements or gets to see.
 export { ConfigError } from "./model/errors.js";
 export type { ObjectHandle, ResourceValues } from "./model/object-handle.js";
+export type {
+  ConnectivityReadings,
+  DeviceReadings,
+  IdentityReadings,
+  InterfaceCounters,
+  MemoryReadings,
+  NetworkBearer,
+  PlaceReadings,
+  PowerReadings,
+  PowerSource,
+} from "./model/readings.js";
 export type { OptionalObject, OptionalObjectId } from "./optional-objects.js";
 export {
   type Board,
@@ -90,8 +109,11 @@ export interface AgentOptions {
    * comes back after a restart.
    */
   readonly objects?: readonly OptionalObject[];
-  readonly power?: () => PowerReadings;
-  readonly memory?: () => MemoryReadings;
+  /**
+   * Where live values of the device come from: battery, memory, time zone, connection, traffic. What this Linux says of
+   * itself when not given. Connectivity Monitoring (4) and Connectivity Statistics (7) are there where it has values for them.
+   */
+  readonly readings?: DeviceReadings;
   readonly coap?: CoapSettings;
   /** UDP port of this device; a free one when it is not given. */
   readonly localPort?: number;
@@ -140,6 +162,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   checkEndpointName(endpointName);
   checkServers(options);
   const clock = createSystemClock();
+  const readings: DeviceReadings =
+    options.readings ?? (process.platform === "linux" ? createLinuxReadings({ clock }) : noReadings);
   const store = createFileStore(options.stateDirectory);
   const storage = await createPackageStorage({
     directory: options.cacheDirectory,
@@ -184,12 +208,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       clock,
       log,
       store,
-      describe: () => board.describe(),
+      describe: () => describe(board, readings),
       onReboot: () => pluginHost.reboot(() => board.restart()),
       onFactoryReset: () => pluginHost.factoryReset(() => board.factoryReset()),
       supportedBinding: "U",
-      ...(options.power && { power: options.power }),
-      ...(options.memory && { memory: options.memory }),
+      ...(readings.power && { power: readings.power }),
+      ...(readings.memory && { memory: readings.memory }),
+      ...(readings.place && { place: readings.place }),
     }),
     firmwareUpdate,
     await createConfiguration({
@@ -201,7 +226,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     }),
   ];
   for (const object of objects) tree.add(object);
-  const handles = await addOptionalObjects({ objects: options.objects ?? [], tree, store, log });
+  const handles = await addOptionalObjects({
+    objects: options.objects ?? [],
+    readings,
+    tree,
+    clock,
+    store,
+    log,
+  });
 
   const client = new Client({
     endpointName,
@@ -296,6 +328,21 @@ function checkServers({ servers, bootstrapServer }: AgentOptions): void {
     throw new ConfigError("there is neither a server nor a Bootstrap-Server: give at least one of them");
   }
   for (const { uri } of [...servers, ...(bootstrapServer ? [bootstrapServer] : [])]) parseServerUri(uri);
+}
+
+const noReadings: DeviceReadings = {};
+
+/** The board knows best; what it does not know, its system may. */
+async function describe(board: Board, { identity }: DeviceReadings): Promise<BoardDescription> {
+  const description = await board.describe();
+  const { modelNumber, serialNumber } = description;
+  if (identity === undefined || (modelNumber !== "" && serialNumber !== "")) return description;
+  const known = await identity();
+  return {
+    ...description,
+    modelNumber: modelNumber || (known.modelNumber ?? ""),
+    serialNumber: serialNumber || (known.serialNumber ?? ""),
+  };
 }
 
 function httpDownloader(

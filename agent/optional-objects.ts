@@ -1,20 +1,24 @@
 /** The Objects that an agent has when it is told so: those that come with it, and those of definition files. */
 import { readFile, stat } from "node:fs/promises";
 import { BinaryAppDataContainer } from "../objects/binary-app-data-container.js";
+import { createConnectivityMonitoring } from "../objects/connectivity-monitoring.js";
+import { createConnectivityStatistics } from "../objects/connectivity-statistics.js";
+import { Location } from "../objects/location.js";
 import { Portfolio } from "../objects/portfolio.js";
 import { createStoredObject } from "../objects/stored-object.js";
 import type { ObjectTree } from "./lwm2m/object-tree.js";
 import type { ObjectDefinition } from "./model/definition.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
+import type { DeviceReadings } from "./model/readings.js";
 import { parseObjectFile } from "./oma/object-file.js";
-import type { Log, Store } from "./ports.js";
+import type { Clock, Log, Store } from "./ports.js";
 
-/** 16 Portfolio, 19 BinaryAppDataContainer. */
+/** 6 Location, 16 Portfolio, 19 BinaryAppDataContainer. */
 export type OptionalObjectId = keyof typeof stored;
 
 /** Objects that only keep what Servers and plugins write. */
-const stored = { 16: Portfolio, 19: BinaryAppDataContainer } as const;
+const stored = { 6: Location, 16: Portfolio, 19: BinaryAppDataContainer } as const;
 
 /**
  * The number of an Object that comes with the agent, the path of a definition file of the OMA registry (XML), or a definition
@@ -24,7 +28,10 @@ export type OptionalObject = OptionalObjectId | string | ObjectDefinition;
 
 export interface OptionalObjectsOptions {
   readonly objects: readonly OptionalObject[];
+  /** Objects 4 and 7 are there where it has values for them. */
+  readonly readings: DeviceReadings;
   readonly tree: ObjectTree;
+  readonly clock: Clock;
   readonly store: Store;
   readonly log: Log;
 }
@@ -38,6 +45,7 @@ export type ObjectHandles = ReadonlyMap<number, ObjectHandle>;
  */
 export async function addOptionalObjects(options: OptionalObjectsOptions): Promise<ObjectHandles> {
   const { objects, tree, store, log } = options;
+  addMonitoring(options);
   const handles = new Map<number, ObjectHandle>();
   const add = async (definition: ObjectDefinition, serversCreate: boolean, source: string) => {
     const present = tree.definition(definition.id);
@@ -56,7 +64,8 @@ export async function addOptionalObjects(options: OptionalObjectsOptions): Promi
     } else if (typeof wanted === "object") {
       await add(wanted, false, wanted.name);
     } else if (Object.hasOwn(stored, wanted)) {
-      await add(stored[wanted], true, `${wanted}`);
+      const definition: ObjectDefinition = stored[wanted];
+      await add(definition, definition.instances === "multiple", `${wanted}`);
     } else {
       throw new ConfigError(
         `objects: no Object ${String(wanted)} comes with the agent; there are ${Object.keys(stored).join(", ")}, others need a definition file`,
@@ -64,6 +73,12 @@ export async function addOptionalObjects(options: OptionalObjectsOptions): Promi
     }
   }
   return handles;
+}
+
+function addMonitoring({ readings, tree, clock, store, log }: OptionalObjectsOptions): void {
+  const { connectivity, traffic } = readings;
+  if (connectivity) tree.add(createConnectivityMonitoring({ clock, log, connectivity }));
+  if (traffic) tree.add(createConnectivityStatistics({ clock, log, store, traffic }));
 }
 
 /** The largest file of the registry is a tenth of it. */

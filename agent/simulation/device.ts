@@ -10,6 +10,7 @@ import type { ObjectDefinition } from "../model/definition.js";
 import type { Plugin } from "../plugin.js";
 import { type Clock, type Downloader, type Log, millis, type Random, type Timer } from "../ports.js";
 import { type Fault, faultyUri, isBoardFault } from "./faults.js";
+import { simulateNetwork } from "./network.js";
 import { simulateValues } from "./values.js";
 
 export interface SimulatedDeviceOptions {
@@ -100,8 +101,11 @@ export class SimulatedDevice {
       objects,
       plugins: [simulateValues(objects, clock), ...plugins],
       log,
-      power: () => this.#board.power(),
-      memory: () => this.#board.memory(),
+      readings: {
+        power: () => this.#board.power(),
+        memory: () => this.#board.memory(),
+        ...simulateNetwork(clock),
+      },
       wrapDownloader: (downloader) => this.#onFaultyNetwork(downloader),
     });
     await agent.start();

@@ -60,8 +60,7 @@ export async function startRestartingDevice(options: RestartingDeviceOptions): P
       stateDirectory: join(directory, "state"),
       cacheDirectory: join(directory, "cache"),
       log,
-      power: () => board.power(),
-      memory: () => board.memory(),
+      readings: { power: () => board.power(), memory: () => board.memory() },
       ...options.agent,
     });
     await next.start();
