@@ -38,6 +38,7 @@ import type { RegistrationState } from "./lwm2m/registration.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
+import type { SendItem, SendOptions, SendReport } from "./model/send.js";
 import { addOptionalObjects, type ObjectHandles, type OptionalObject } from "./optional-objects.js";
 import type { Plugin } from "./plugin.js";
 import { PluginHost } from "./plugin-host.js";
@@ -64,6 +65,7 @@ export type {
   PowerReadings,
   PowerSource,
 } from "./model/readings.js";
+export type { Sample, SendItem, SendOptions, SendReport } from "./model/send.js";
 export type { OptionalObject, OptionalObjectId } from "./optional-objects.js";
 export {
   type Board,
@@ -148,6 +150,12 @@ export interface Agent {
   abandon(): Promise<void>;
   status(): AgentStatus;
   /**
+   * Sends values to the Servers that want them (Mute Send, /1/x/23, is false there): present ones by their path, or samples
+   * of the past. Resolves when each Server has answered or will not.
+   * @throws TypeError for a path that is none, and for a value that its Resource does not take
+   */
+  send(items: readonly SendItem[], options?: SendOptions): Promise<readonly SendReport[]>;
+  /**
    * Feeds an Object of a definition file, or another one whose values the agent keeps.
    * @throws Error when `objects` of the options does not name it
    */
@@ -175,6 +183,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     endpointName,
     log,
     addObject: (implementation) => tree.add(implementation),
+    send: (items, options) => client.send(items, options),
     firmwareUpdate: () => firmwareUpdate,
     object: (objectId) => handleOf(handles, objectId),
   });
@@ -294,6 +303,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     stop: () => end(() => client.stop()),
     abandon: () => end(() => client.abandon()),
     object: (objectId) => handleOf(handles, objectId),
+    send: (items, options) => client.send(items, options),
     status: () => ({
       endpointName,
       registrations: accounts.servers().map(({ shortServerId, uri }) => ({

@@ -11,6 +11,7 @@ export interface PluginHostOptions {
   readonly endpointName: string;
   readonly log: Log;
   readonly addObject: (implementation: ObjectImplementation) => void;
+  readonly send: PluginAgent["send"];
   readonly firmwareUpdate: () => FirmwareUpdateObject;
   readonly object: (objectId: number) => ObjectHandle;
 }
@@ -26,7 +27,7 @@ export class PluginHost {
   /** The first Register lists all Objects: later than `start` none can be added. */
   #starting = false;
 
-  constructor({ plugins, endpointName, log, addObject, firmwareUpdate, object }: PluginHostOptions) {
+  constructor({ plugins, endpointName, log, addObject, firmwareUpdate, object, send }: PluginHostOptions) {
     this.#hosted = plugins.map((plugin) => ({
       plugin,
       agent: {
@@ -37,6 +38,7 @@ export class PluginHost {
         setFirmwareUpdateResult: (objectInstanceId, result) =>
           firmwareUpdate().setFirmwareUpdateResult(objectInstanceId, result),
         object,
+        send,
         addObject: (implementation) => {
           if (!this.#starting) throw new Error("addObject is for the start of a plugin: call it in start()");
           addObject(implementation);

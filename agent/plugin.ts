@@ -14,6 +14,7 @@
  */
 import type { ObjectImplementation } from "./model/definition.js";
 import type { ObjectHandle } from "./model/object-handle.js";
+import type { SendItem, SendOptions, SendReport } from "./model/send.js";
 import type { Log } from "./ports.js";
 
 export {
@@ -33,6 +34,7 @@ export {
 } from "./model/definition.js";
 export { RequestError } from "./model/errors.js";
 export type { ObjectHandle, ResourceValues } from "./model/object-handle.js";
+export type { Sample, SendItem, SendOptions, SendReport } from "./model/send.js";
 export type {
   ObjectLink,
   ResourceContent,
@@ -72,6 +74,12 @@ export interface PluginAgent {
    * @throws Error when the agent was not started with it
    */
   object(objectId: number): ObjectHandle;
+  /**
+   * Sends values to the Servers that want them (Mute Send, /1/x/23, is false there): present ones by their path, or samples
+   * that the plugin took, `{ path, value, time }`. Resolves when each Server has answered or will not.
+   * @throws TypeError for a path that is none, and for a value that its Resource does not take
+   */
+  send(items: readonly SendItem[], options?: SendOptions): Promise<readonly SendReport[]>;
 }
 
 export interface PackageUriWritten {

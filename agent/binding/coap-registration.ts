@@ -50,6 +50,8 @@ export function createCoapServerConnection(
     },
     update: (location, request, options) => answerTo(send, updateMessage(location, request), "2.04", options),
     deregister: (location, options) => answerTo(send, { method: "DELETE", path: location }, "2.02", options),
+    send: (message, options) =>
+      answerTo(send, { method: "POST", path: [...basePath, "dp"], ...message }, "2.04", options),
     localSocket: async () => (await found()).local,
   };
 }

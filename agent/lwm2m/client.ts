@@ -5,6 +5,7 @@
 import type { ValueSink } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
 import { formatPath, type ResourcePath } from "../model/path.js";
+import type { SendItem, SendOptions, SendReport } from "../model/send.js";
 import type { Clock, Log, Millis } from "../ports.js";
 import { AccessControl, type AccessControlEntries, noAccessControl } from "./access-control.js";
 import type { Accounts, ServerAccount } from "./accounts.js";
@@ -20,6 +21,7 @@ import type { CompositeOperation, Operation, Origin, Reply } from "./operations.
 import type { RegistrationState } from "./registration.js";
 import type { RegistrationMemory } from "./registration-memory.js";
 import { type ConnectServer, type RegistrationPolicy, Registrations } from "./registrations.js";
+import { Sender, type SendTarget } from "./send.js";
 import type { ServerSession } from "./server-session.js";
 
 export interface ClientOptions extends RegistrationPolicy {
@@ -45,7 +47,9 @@ export class Client {
   readonly #observations: Observations;
   readonly #access: AccessControl;
   readonly #dispatcher: Dispatcher;
+  readonly #sender: Sender;
   readonly #onlineListeners = new Set<(shortServerId: number) => void>();
+  readonly #ending = new AbortController();
   #stopListening: () => void = () => undefined;
 
   constructor(options: ClientOptions) {
@@ -80,9 +84,10 @@ export class Client {
         stateChanged: (shortServerId, state) => options.onRegistrationChange?.(shortServerId, state),
         forgetObservations: (shortServerId) => this.#observations.endAllOf(shortServerId),
         online: (shortServerId) => {
+          this.#observations.reachable(shortServerId);
           for (const listener of this.#onlineListeners) listener(shortServerId);
         },
-        accountGone: () => undefined,
+        accountGone: (shortServerId) => this.#attributes.forgetServer(shortServerId),
       },
     });
     this.#dispatcher = new Dispatcher({
@@ -90,6 +95,13 @@ export class Client {
       access: this.#access,
       attributes: this.#attributes,
       attributesChanged: () => this.#observations.rulesChanged(),
+    });
+    this.#sender = new Sender({
+      definitions: tree.definition,
+      targets: () => accounts.servers().map((account) => this.#sendTarget(account)),
+      read: (origin, paths) => this.#dispatcher.readable(origin, paths),
+      mayRead: (origin, path) => this.#dispatcher.mayRead(origin, path),
+      signal: this.#ending.signal,
     });
   }
 
@@ -144,6 +156,14 @@ export class Client {
     return this.#dispatcher.perform(origin, operation);
   }
 
+  /**
+   * Sends values to Servers that want them.
+   * @throws TypeError for a path that is none, and for a value that its Resource does not take
+   */
+  send(items: readonly SendItem[], options?: SendOptions): Promise<readonly SendReport[]> {
+    return this.#sender.send(items, options);
+  }
+
   /** A large Opaque value begins to arrive; undefined: collect it and `perform` the whole. */
   receive(
     origin: Origin,
@@ -191,6 +211,7 @@ export class Client {
   /** De-registers from every Server. */
   async stop(): Promise<void> {
     this.#stopListening();
+    this.#ending.abort();
     this.#observations.close();
     await this.#registrations.stop();
   }
@@ -198,6 +219,7 @@ export class Client {
   /** Falls silent at once, as a board does that restarts: the Servers keep the registration. */
   abandon(): void {
     this.#stopListening();
+    this.#ending.abort();
     this.#observations.close();
     this.#registrations.abandon();
   }
@@ -216,6 +238,16 @@ export class Client {
         this.#log.debug("attributes not checked", { path: formatPath(path), error });
       }
     }
+  }
+
+  #sendTarget({ shortServerId, settings }: ServerAccount): SendTarget {
+    const session = this.#registrations.session(shortServerId);
+    return {
+      shortServerId,
+      origin: session?.registeredOrigin,
+      isMuted: settings().muteSend,
+      connection: session?.connection,
+    };
   }
 
   #session(shortServerId: number): ServerSession {

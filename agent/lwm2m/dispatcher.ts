@@ -8,12 +8,13 @@ import { payloadCodec } from "../codec/payload.js";
 import { type ObjectDefinition, resourceById, type ValueSink } from "../model/definition.js";
 import { DecodeError, RequestError } from "../model/errors.js";
 import type { ObjectPath, Path, ResourcePath } from "../model/path.js";
+import type { TreeContent } from "../model/value.js";
 import type { AccessControl } from "./access-control.js";
 import type { AttributeStore } from "./attribute-store.js";
 import { parseAttributes } from "./attributes.js";
 import { type Awaitable, whenReady } from "./awaitable.js";
 import { type CheckContext, checkTarget } from "./checks.js";
-import { checkComposite, readComposite, writeComposite } from "./composite-operations.js";
+import { checkComposite, readComposite, readPaths, writeComposite } from "./composite-operations.js";
 import { discover } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
 import type { CompositeOperation, Operation, Origin, Reply } from "./operations.js";
@@ -63,6 +64,22 @@ export class Dispatcher {
         return this.#create(origin, operation);
       case "delete":
         return this.#delete(operation.path);
+    }
+  }
+
+  /** What of these paths there is, and the Server may read: for a Send. */
+  readable(origin: Origin, paths: readonly Path[]): Awaitable<TreeContent> {
+    return readPaths(this.#context, origin, paths);
+  }
+
+  /** Is the path there, and may the Server read it? */
+  mayRead(origin: Origin, path: Path): boolean {
+    try {
+      checkTarget(this.#context, origin, { kind: "readComposite", path });
+      return true;
+    } catch (error) {
+      if (error instanceof RequestError) return false;
+      throw error;
     }
   }
 

@@ -12,6 +12,8 @@ export interface ServerConnection {
     options: ExchangeOptions,
   ): Promise<RegistrationAnswer>;
   deregister(location: readonly string[], options: ExchangeOptions): Promise<RegistrationAnswer>;
+  /** Absent: the transport has no Send. */
+  send?(message: SendMessage, options: ExchangeOptions): Promise<RegistrationAnswer>;
   /** Opens the way to the Server, and says by what it knows us. Rejects with TransportError. */
   localSocket(): Promise<LocalSocket>;
 }
@@ -21,6 +23,12 @@ export interface LocalSocket {
   /** `udp4`, `udp6` … */
   readonly transport: string;
   readonly port: number;
+}
+
+/** LwM2M Core 1.2 §6.4.4 */
+export interface SendMessage {
+  readonly contentFormat: number;
+  readonly payload: Uint8Array;
 }
 
 export interface ExchangeOptions {

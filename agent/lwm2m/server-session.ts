@@ -89,6 +89,16 @@ export class ServerSession {
     return this.#origin;
   }
 
+  /** As `origin`, also while we sleep: what goes out by our own will wakes us. */
+  get registeredOrigin(): Origin | undefined {
+    const version = registrationOf(this.#state)?.version;
+    return version && { shortServerId: this.shortServerId, version };
+  }
+
+  get connection(): ServerConnection {
+    return this.#options.connection;
+  }
+
   get isOnline(): boolean {
     return registrationOf(this.#state) !== undefined;
   }
