@@ -50,13 +50,15 @@ export function parseLinks(text: string): Link[] {
       const [, name = "", quoted, bare] = match;
       if (!attributes.has(name)) attributes.set(name, quoted?.replace(/\\(.)/gs, "$1") ?? bare ?? true);
     }
-    links.push({ path: path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path, attributes });
+    links.push({ path: trailingSlash.test(path) ? path.slice(0, -1) : path, attributes });
   } while (take(comma));
   if (offset < text.length) throw new DecodeError("links are separated by commas", { offset });
   return links;
 }
 
 const reference = /<([^<>\s]*)>/y;
+/** One; of several, none is there by habit. */
+const trailingSlash = /[^/]\/$/;
 const semicolon = /;\s*/y;
 const comma = /,\s*/y;
 /** A whole name, then `="quoted"` with backslash escapes, `=bare`, or nothing. */

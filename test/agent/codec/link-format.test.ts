@@ -84,3 +84,9 @@ test("a long text is read in one go", () => {
   const title = "\\a".repeat(500_000);
   expect(parseLinks(`</3>;title="${title}"`)).toHaveLength(1);
 });
+
+test("of several trailing slashes none is taken away: reading what was written changes nothing", () => {
+  const [link] = parseLinks("</1//>");
+  expect(link?.path).toBe("/1//");
+  expect(formatLinks(parseLinks("</1//>"))).toBe("</1//>");
+});
