@@ -6,8 +6,8 @@ import { isResourceInstances } from "../model/value.js";
 import type { AttributeStore } from "./attribute-store.js";
 import { attributeEntries } from "./attributes.js";
 import type { LiveResource, ObjectTree } from "./object-tree.js";
-import type { Operation, Origin, Reply } from "./operations.js";
-import { hasDiscoverDepth, hasResourceInstancePaths } from "./versions.js";
+import type { LwM2mVersion, Operation, Origin, Reply } from "./operations.js";
+import { announcedVersion, hasDiscoverDepth, hasResourceInstancePaths } from "./versions.js";
 
 /**
  * Discover (LwM2M Core §6.3.2): what exists at and below `path`, with the attributes that this Server attached. The
@@ -22,6 +22,7 @@ export async function discover(
   const levels = hasDiscoverDepth(version) && depth !== undefined ? depth : defaultDepth(path);
   const deepest = path.length + levels;
   const links = await linksOf(tree, path, {
+    version,
     deepest: hasResourceInstancePaths(version) ? deepest : Math.min(deepest, resourceLevel),
     attributesOf: (node) =>
       attributeEntries(
@@ -45,6 +46,7 @@ const defaultDepth = (path: Path): number => (path.length === 1 ? 2 : 1);
 const resourceLevel = 3;
 
 interface Listing {
+  readonly version: LwM2mVersion;
   /** How many identifiers the longest paths of the list have. */
   readonly deepest: number;
   readonly attributesOf: (path: Path) => [name: string, value: string][];
@@ -66,9 +68,10 @@ async function linksOf(tree: ObjectTree, path: Path, listing: Listing): Promise<
 }
 
 /** The version is said where it is not 1.0 (Core §7.2.2). */
-function objectLink(tree: ObjectTree, objectId: number, { attributesOf }: Listing): Link {
-  const version = tree.definition(objectId)?.version ?? "1.0";
-  return link([objectId], [...versionEntry(version), ...attributesOf([objectId])]);
+function objectLink(tree: ObjectTree, objectId: number, { version, attributesOf }: Listing): Link {
+  const definition = tree.definition(objectId);
+  const entry = definition === undefined ? [] : versionEntry(announcedVersion(version, definition));
+  return link([objectId], [...entry, ...attributesOf([objectId])]);
 }
 
 export const versionEntry = (version: string): [string, string][] =>

@@ -4,6 +4,7 @@ import { formatPath } from "../model/path.js";
 import { versionEntry } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
 import { isSince, type LwM2mVersion } from "./operations.js";
+import { announcedVersion } from "./versions.js";
 
 /**
  * Never part of a Register: Security, OSCORE, COSE (LwM2M Core 1.2 §6.2.1). Nor the MQTT Server, which holds credentials
@@ -41,7 +42,7 @@ export function objectLinks(
   const links = tree
     .objectIds()
     .filter((objectId) => !unlisted.has(objectId) && includes(objectId))
-    .flatMap((objectId) => linksOf(tree, objectId));
+    .flatMap((objectId) => linksOf(tree, version, objectId));
   return formatLinks(isSince(version, "1.1") ? [rootLink(version), ...links] : links);
 }
 
@@ -50,9 +51,10 @@ const rootLink = (version: LwM2mVersion): Link => ({
   attributes: new Map([["ct", advertised[version].join(" ")]]),
 });
 
-function linksOf(tree: ObjectTree, objectId: number): Link[] {
+function linksOf(tree: ObjectTree, enabler: LwM2mVersion, objectId: number): Link[] {
   const instanceIds = tree.instanceIds(objectId);
-  const version = versionEntry(tree.definition(objectId)?.version ?? "1.0");
+  const definition = tree.definition(objectId);
+  const version = definition === undefined ? [] : versionEntry(announcedVersion(enabler, definition));
   const object = { path: formatPath([objectId]), attributes: new Map(version) };
   const instances = instanceIds.map((id) => ({ path: formatPath([objectId, id]), attributes: new Map() }));
   return version.length > 0 || instances.length === 0 ? [object, ...instances] : instances;

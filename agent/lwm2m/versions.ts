@@ -74,3 +74,18 @@ export const defaultCompositeFormat = (requestFormat: number): number =>
   requestFormat === contentFormats.senmlJson || requestFormat === contentFormats.senmlEtchJson
     ? contentFormats.senmlJson
     : contentFormats.senmlCbor;
+
+// ---- Objects ---------------------------------------------------------------------------------------------------
+
+/** Server and Access Control belong to the enabler: each of its versions has its own of them (Core §7.2.2). */
+const enablerObjects: ReadonlyMap<number, Readonly<Record<LwM2mVersion, string>>> = new Map([
+  [1, { "1.0": "1.0", "1.1": "1.1", "1.2": "1.2" }],
+  [2, { "1.0": "1.0", "1.1": "1.0", "1.2": "1.1" }],
+]);
+
+/**
+ * The version of an Object as a registration says it. A Server knows the enabler's own Objects as of its own version: an
+ * older Leshan takes the values of a newer `/1` for bytes without a type.
+ */
+export const announcedVersion = (version: LwM2mVersion, { id, version: ours }: ObjectDefinition): string =>
+  enablerObjects.get(id)?.[version] ?? ours;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CompositeOperation, LwM2mVersion, Operation } from "../../../agent/lwm2m/operations.js";
+import { announcedVersion } from "../../../agent/lwm2m/versions.js";
 import { type ResponseCode, responseCodeOf } from "../../../agent/model/errors.js";
 import {
   createEngine,
@@ -178,5 +179,31 @@ describe("Discover", () => {
 
   test("1.0 has no paths of Resource Instances", async () => {
     expect(await listed("1.0", `/${thing}/0/4`)).toBe(r("4>;dim=2"));
+  });
+});
+
+describe("the version of an Object that a Server is told", () => {
+  const object = (id: number, version: string) =>
+    ({ id, name: "Object", version, instances: "multiple", resources: {} }) as const;
+
+  test("is that of the enabler for the enabler's own Objects", () => {
+    expect(versions.map((version) => announcedVersion(version, object(1, "1.2")))).toEqual([
+      "1.0",
+      "1.1",
+      "1.2",
+    ]);
+    expect(versions.map((version) => announcedVersion(version, object(2, "1.1")))).toEqual([
+      "1.0",
+      "1.0",
+      "1.1",
+    ]);
+  });
+
+  test("is our own for all others", () => {
+    expect(versions.map((version) => announcedVersion(version, object(3, "1.2")))).toEqual([
+      "1.2",
+      "1.2",
+      "1.2",
+    ]);
   });
 });
