@@ -54,12 +54,16 @@ public final class BootstrapServer {
         }
     }
 
-    /** `{format, delete: [path…], bootstrapUri, servers: [{uri, shortServerId, lifetime}…]}` */
+    /**
+     * `{format, discover, delete: [path…], bootstrapUri, servers: [{uri, shortServerId, lifetime}…]}`; with `discover`,
+     * Leshan asks the client first which Security instance is its own.
+     */
     private static BootstrapConfig configuration(JsonNode described) {
         BootstrapConfig configuration = new BootstrapConfig();
         if (described.has("format")) {
             configuration.contentFormat = ContentFormat.fromCode(described.get("format").asInt());
         }
+        configuration.autoIdForSecurityObject = described.path("discover").asBoolean();
         described.path("delete").forEach(path -> configuration.toDelete.add(path.asText()));
         configuration.security.put(0, security(described.get("bootstrapUri").asText(), true, 0));
         int instance = 0;

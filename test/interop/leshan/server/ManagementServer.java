@@ -3,6 +3,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.File;
 import java.io.FileInputStream;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -326,7 +327,13 @@ public final class ManagementServer {
         @Override
         public void dataReceived(Registration registration, TimestampedLwM2mNodes data, SendRequest request) {
             ObjectNode event = Control.object();
-            event.set("content", Nodes.flat(data.getFlattenNodes()));
+            event.set("content", Nodes.flat(data.getMostRecentNodes()));
+            ArrayNode samples = event.putArray("samples");
+            for (Instant time : data.getTimestamps()) {
+                ObjectNode sample = samples.addObject();
+                if (time != null) sample.put("time", time.getEpochSecond());
+                sample.set("content", Nodes.flat(data.getNodesAt(time)));
+            }
             control.event("send", registration.getEndpoint(), event);
         }
 
