@@ -26,15 +26,19 @@ import { createPackageStorage } from "../platform/files/packages.js";
 import { createFileStore } from "../platform/files/store.js";
 import { createLinuxReadings } from "../platform/linux/readings.js";
 import { openLastingSocket } from "../platform/net/lasting-socket.js";
+import { createNetworkWatcher } from "../platform/net/network-watcher.js";
 import { resolvePeer } from "../platform/net/resolve.js";
 import { openUdpSocket } from "../platform/net/udp.js";
 import { systemRandom } from "../platform/random.js";
-import { CoapBinding, type CoapSettings } from "./binding/coap.js";
+import { type AddressFamily, CoapBinding, type CoapSettings } from "./binding/coap.js";
 import { parseServerUri } from "./binding/server-uri.js";
 import type { Accounts } from "./lwm2m/accounts.js";
+import { isUsable } from "./lwm2m/binding-choice.js";
 import { Client } from "./lwm2m/client.js";
 import { ObjectTree } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
+import { RegistrationMemory } from "./lwm2m/registration-memory.js";
+import { type RegistrationOptions, registrationPolicy } from "./lwm2m/registration-policy.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
@@ -45,6 +49,8 @@ import { PluginHost } from "./plugin-host.js";
 import {
   type Board,
   type BoardDescription,
+  type DatagramHandlers,
+  type DatagramSocket,
   type Downloader,
   type Log,
   type PackageStorage,
@@ -87,7 +93,7 @@ export type AgentServer = ServerAccountOptions;
 /** The Bootstrap-Server as the operator describes it, at `coap://host[:port]`. */
 export type AgentBootstrapServer = BootstrapServerOptions;
 
-export interface AgentOptions {
+export interface AgentOptions extends RegistrationOptions {
   /** Endpoint Client Name: what Servers know this device by. */
   readonly endpointName: string;
   /** May be empty when there is a Bootstrap-Server. */
@@ -117,6 +123,11 @@ export interface AgentOptions {
    */
   readonly readings?: DeviceReadings;
   readonly coap?: CoapSettings;
+  /**
+   * Take up the registrations of an earlier run with an Update, where their port is still to be had, in place of a new
+   * Register, which ends all observations of the Servers. Off unless given.
+   */
+  readonly resumesRegistrations?: boolean;
   /** UDP port of this device; a free one when it is not given. */
   readonly localPort?: number;
   /** Stands between a Package URI and the network, for those who simulate one. */
@@ -164,11 +175,15 @@ export interface Agent {
 
 const defaultMaximumPackageSize = 1024 ** 3;
 
+/** UDP. */
+const supportedBinding = "U";
+
 /** @throws ConfigError when the options cannot be used */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { endpointName, board, log, plugins = [] } = options;
   checkEndpointName(endpointName);
   checkServers(options);
+  const policy = registrationPolicy(options, { binding: supportedBinding, random: systemRandom });
   const clock = createSystemClock();
   const readings: DeviceReadings =
     options.readings ?? (process.platform === "linux" ? createLinuxReadings({ clock }) : noReadings);
@@ -208,6 +223,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         if (timeout !== undefined) client.disable(shortServerId, seconds(timeout));
       },
       updateTrigger: (shortServerId) => client.triggerUpdate(shortServerId),
+      canUseBinding: (shortServerId, letter) =>
+        isUsable(letter, {
+          supported: supportedBinding,
+          accepted: accounts.server(shortServerId)?.settings().binding ?? "",
+        }),
       canBootstrap: () => false,
       bootstrapTrigger: () => undefined,
     }),
@@ -220,7 +240,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       describe: () => describe(board, readings),
       onReboot: () => pluginHost.reboot(() => board.restart()),
       onFactoryReset: () => pluginHost.factoryReset(() => board.factoryReset()),
-      supportedBinding: "U",
+      supportedBinding,
       ...(readings.power && { power: readings.power }),
       ...(readings.memory && { memory: readings.memory }),
       ...(readings.place && { place: readings.place }),
@@ -244,10 +264,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   });
 
+  const registrationMemory = options.resumesRegistrations
+    ? new RegistrationMemory({ store, log })
+    : undefined;
   const client = new Client({
-    endpointName,
-    version: "1.1",
-    binding: "U",
+    ...policy,
+    ...(registrationMemory && { registrationMemory }),
     tree,
     accounts,
     accessControl: createAccessControlEntries(accountStore),
@@ -260,7 +282,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     openSocket: (family, handlers) =>
       openLastingSocket(
         {
-          open: (port, given) => openUdpSocket({ family, ...(port !== undefined && { port }) }, given),
+          open: (port, given) => openSocket(family, port, registrationMemory?.portFor(family), given),
           ...(options.localPort !== undefined && { port: options.localPort }),
           clock,
           log,
@@ -273,10 +295,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   });
 
+  const network = createNetworkWatcher({ clock });
+  let stopWatching: () => void = () => undefined;
   const begin = async () => {
     await pluginHost.start();
     await tree.start();
     await client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
+    stopWatching = network.onChange(() => client.networkChanged());
   };
   let beginning: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
@@ -284,6 +309,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const end = (leave: () => void | Promise<void>): Promise<void> => {
     ending ??= (async () => {
       await beginning?.catch(() => undefined); // whoever called `start` hears of it
+      stopWatching();
       await leave();
       await binding.close();
       await tree.close().finally(() => pluginHost.stop());
@@ -319,6 +345,20 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       },
     }),
   };
+}
+
+/** At the port that it has to be, or else at the one by which Servers know us, if that is free. */
+async function openSocket(
+  family: AddressFamily,
+  port: number | undefined,
+  knownPort: number | undefined,
+  handlers: DatagramHandlers,
+): Promise<DatagramSocket> {
+  if (port !== undefined) return openUdpSocket({ family, port }, handlers);
+  const anywhere = () => openUdpSocket({ family }, handlers);
+  return knownPort === undefined
+    ? anywhere()
+    : openUdpSocket({ family, port: knownPort }, handlers).catch(anywhere);
 }
 
 /** RFC 7252 §5.10: an option of a query has at most 255 bytes, and `ep=` are three of them. */

@@ -63,6 +63,8 @@ export const Server = defineObject({
 export interface ServerOrders {
   disable(shortServerId: number): void;
   updateTrigger(shortServerId: number): void;
+  /** May this Server ask to be reached over the binding of this letter? */
+  canUseBinding?(shortServerId: number, letter: string): boolean;
   bootstrapTrigger(shortServerId: number): void;
   /** Without a Bootstrap-Server account a Bootstrap-Request Trigger is refused. */
   canBootstrap(): boolean;
@@ -90,7 +92,16 @@ function serverInstance(
       supportedServerVersions: { ...stored.supportedServerVersions, check: checkVersions },
     }),
     disable: { execute: () => () => on.disable(shortServerId()) },
-    registrationUpdateTrigger: { execute: () => () => on.updateTrigger(shortServerId()) },
+    registrationUpdateTrigger: {
+      execute: (args) => {
+        // Argument 0 names a binding (Core 1.2 §6.2.2.3). Of those that we have the connection uses one already.
+        const binding = args.get(0);
+        if (binding !== undefined && on.canUseBinding?.(shortServerId(), binding) === false) {
+          throw new RequestError("4.00", `the binding ${binding} cannot be used`);
+        }
+        return () => on.updateTrigger(shortServerId());
+      },
+    },
     bootstrapRequestTrigger: {
       execute: () => {
         if (!on.canBootstrap()) throw new RequestError("4.05", "there is no Bootstrap-Server account");

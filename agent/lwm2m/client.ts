@@ -20,7 +20,8 @@ import { Observations, type ObserveOptions } from "./observations.js";
 import type { CompositeOperation, Operation, Origin, Reply } from "./operations.js";
 import type { RegistrationState } from "./registration.js";
 import type { RegistrationMemory } from "./registration-memory.js";
-import { type ConnectServer, type RegistrationPolicy, Registrations } from "./registrations.js";
+import type { RegistrationPolicy } from "./registration-policy.js";
+import { type ConnectServer, Registrations } from "./registrations.js";
 import { Sender, type SendTarget } from "./send.js";
 import type { ServerSession } from "./server-session.js";
 

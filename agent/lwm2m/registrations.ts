@@ -18,36 +18,11 @@ import {
   orderTable,
   type Turn,
 } from "./registration-order.js";
+import type { RegistrationPolicy } from "./registration-policy.js";
 import { bindingTerms } from "./registration-terms.js";
 import type { ServerConnection } from "./server-connection.js";
 import { ServerSession, type SessionListener } from "./server-session.js";
 import { step } from "./state-machine.js";
-
-/** How this client presents itself to every Server. */
-export interface RegistrationPolicy {
-  readonly endpointName: string;
-  /** The newest version to offer. */
-  readonly version: LwM2mVersion;
-  /** The oldest to agree to. The same as `version` when absent. */
-  readonly minimumVersion?: LwM2mVersion;
-  /** As /3/0/16 says. */
-  readonly binding: string;
-  /** Queue mode, and how long to listen after each message. */
-  readonly queueMode?: { readonly awakeTime: Millis };
-  /** Sent in place of the Objects that it stands for; LwM2M 1.2 only. */
-  readonly profile?: RegistrationProfile;
-  /** An Update at least so often, for a NAT that forgets. */
-  readonly keepAliveSeconds?: number;
-  /** Before the first attempt, so that a fleet that gets its power back does not come all at once. */
-  readonly startDelay?: Millis;
-}
-
-/** A Profile ID (LwM2M Core 1.2 §6.2.1) as agreed on with the Server, and the Objects that it does not cover. */
-export interface RegistrationProfile {
-  readonly id: string;
-  /** Listed beside the Profile ID. Absent: it covers all. */
-  readonly uncovered?: readonly number[];
-}
 
 /** The way to the Server of an account. It is not used before it has to be. */
 export type ConnectServer = (account: ServerAccount) => ServerConnection;
