@@ -4,6 +4,7 @@
  */
 
 import { createAccessControl } from "../objects/access-control.js";
+import { removeAccountInTime } from "../objects/accounts/account-timeout.js";
 import { createAccessControlEntries, createAccounts } from "../objects/accounts/accounts.js";
 import {
   type AccessControlOptions,
@@ -12,6 +13,8 @@ import {
   type ServerAccountOptions,
 } from "../objects/accounts/factory.js";
 import { openAccountStore } from "../objects/accounts/store.js";
+import { createAccountTransactions } from "../objects/accounts/transaction.js";
+import { type Abilities, noSec } from "../objects/accounts/validation.js";
 import { createConfiguration } from "../objects/configuration.js";
 import { createDevice } from "../objects/device.js";
 import type { FirmwareUpdateProgress } from "../objects/firmware-update/effects.js";
@@ -34,6 +37,8 @@ import { type AddressFamily, CoapBinding, type CoapSettings } from "./binding/co
 import { parseServerUri } from "./binding/server-uri.js";
 import type { Accounts } from "./lwm2m/accounts.js";
 import { isUsable } from "./lwm2m/binding-choice.js";
+import { Bootstrap } from "./lwm2m/bootstrap/bootstrap.js";
+import type { BootstrapState } from "./lwm2m/bootstrap/table.js";
 import { Client } from "./lwm2m/client.js";
 import { ObjectTree } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
@@ -141,6 +146,7 @@ export interface AgentStatus {
     readonly uri: string;
     readonly state: RegistrationState["name"];
   }[];
+  readonly bootstrap: BootstrapState["name"];
   readonly observations: number;
   readonly firmware: {
     readonly state: StateNumber;
@@ -228,8 +234,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
           supported: supportedBinding,
           accepted: accounts.server(shortServerId)?.settings().binding ?? "",
         }),
-      canBootstrap: () => false,
-      bootstrapTrigger: () => undefined,
+      canBootstrap: () => bootstrap.available,
+      bootstrapTrigger: () => client.triggerBootstrap(),
     }),
     createAccessControl(accountStore),
     createOscore(accountStore),
@@ -276,8 +282,20 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
   });
+  const bootstrap = new Bootstrap({
+    endpointName,
+    version: policy.version,
+    tree,
+    accounts,
+    accountTransactions: createAccountTransactions(accountStore, clock, abilities),
+    connect: ({ uri }) => binding.bootstrapConnection(parseServerUri(uri)),
+    clock,
+    random: systemRandom,
+    log,
+  });
   const binding = new CoapBinding({
     client,
+    bootstrap,
     ...options.coap,
     openSocket: (family, handlers) =>
       openLastingSocket(
@@ -300,9 +318,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const begin = async () => {
     await pluginHost.start();
     await tree.start();
-    await client.start(({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)));
+    stopAccountTimeout = removeAccountInTime(accountStore, { clock, log });
+    await client.start(
+      ({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)),
+      bootstrap,
+    );
     stopWatching = network.onChange(() => client.networkChanged());
   };
+  let stopAccountTimeout = () => {};
   let beginning: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
   /** Once, by whoever calls first, and never amid the beginning. */
@@ -311,6 +334,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       await beginning?.catch(() => undefined); // whoever called `start` hears of it
       stopWatching();
       await leave();
+      stopAccountTimeout();
+      bootstrap.close();
       await binding.close();
       await tree.close().finally(() => pluginHost.stop());
     })();
@@ -337,6 +362,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         uri,
         state: client.registrationState(shortServerId)?.name ?? "unregistered",
       })),
+      bootstrap: bootstrap.state.name,
       observations: client.observationCount,
       firmware: {
         state: stateNumbers[firmwareUpdate.state().name],
@@ -394,6 +420,20 @@ async function describe(board: Board, { identity }: DeviceReadings): Promise<Boa
     serialNumber: serialNumber || (known.serialNumber ?? ""),
   };
 }
+
+/** What an account may ask of this client. One that it cannot work with makes a bootstrap inconsistent. */
+const abilities: Abilities = {
+  unsupported(uri, securityMode) {
+    try {
+      parseServerUri(uri);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.message;
+      throw error;
+    }
+    return securityMode === noSec ? undefined : `Security Mode ${securityMode} is not supported`;
+  },
+  oscore: false,
+};
 
 function httpDownloader(
   { wrapDownloader = (downloader) => downloader, log }: AgentOptions,

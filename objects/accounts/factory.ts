@@ -15,6 +15,7 @@ import {
   withoutInstance,
 } from "./content.js";
 import { equalAccounts } from "./record.js";
+import { noSec } from "./validation.js";
 
 /** Where the account of a Server starts from. Names and meanings are those of Object 1; durations are in seconds. */
 export interface ServerAccountOptions {
@@ -105,8 +106,6 @@ export function factoryContent({
   return content;
 }
 
-/** LwM2M Core 1.2 appendix E.1, /0/x/2. */
-const noSec = 3;
 const nothing = new Uint8Array();
 
 const securityOf = (serverUri: string, shortServerId: number): InstanceContent =>

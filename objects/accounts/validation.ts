@@ -66,7 +66,8 @@ function instanceProblems(path: string, values: SecurityValues, { unsupported }:
   ];
 }
 
-/** LwM2M Core 1.2 appendix E.1: Security Modes. NoSec (3) and EST (4) need no keys. */
+/** LwM2M Core 1.2 appendix E.1: Security Modes. NoSec and EST (4) need no keys. */
+export const noSec = 3;
 const psk = 0;
 const rawPublicKey = 1;
 const certificate = 2;
