@@ -279,6 +279,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     tree,
     accounts,
     accessControl: createAccessControlEntries(accountStore),
+    store,
     clock,
     log,
   });

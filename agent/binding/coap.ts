@@ -21,7 +21,6 @@ import type { BootstrapConnection } from "../lwm2m/bootstrap/connection.js";
 import type { Client } from "../lwm2m/client.js";
 import type { ObservedOperation } from "../lwm2m/observation.js";
 import type { CompositeOperation, Operation, Origin } from "../lwm2m/operations.js";
-import type { Observer } from "../lwm2m/outbox.js";
 import type { ServerConnection } from "../lwm2m/server-connection.js";
 import type { ValueSink } from "../model/definition.js";
 import { RequestError, responseCodeOf } from "../model/errors.js";
@@ -35,6 +34,7 @@ import {
   TransportError,
 } from "../ports.js";
 import { type BootstrapOperations, CoapBootstrap } from "./coap-bootstrap.js";
+import { createCoapObserver, restoreCoapObserver } from "./coap-observer.js";
 import { operationOf, responseOf } from "./coap-operations.js";
 import { createCoapServerConnection, type SendRequest } from "./coap-registration.js";
 import type { ServerUri } from "./server-uri.js";
@@ -98,13 +98,22 @@ export class CoapBinding {
 
   /** The registration interface of one Server, to be given to the client. */
   connection(shortServerId: number, uri: ServerUri): ServerConnection {
-    return createCoapServerConnection(async () => {
+    const registration = createCoapServerConnection(async () => {
       const peer = await this.#options.resolve(uri.host, uri.port);
       const transport = familyOf(peer);
       const { local } = await this.#openSocket(transport);
       this.#take(peer, shortServerId);
       return { send: this.#wayTo(peer, uri), local: { transport, port: local.port } };
     }, uri.path);
+    return {
+      ...registration,
+      restoreObserver: (record) =>
+        restoreCoapObserver(record, {
+          endpoint: this.#endpoint,
+          log: this.#options.log,
+          isStill: (peer) => this.#servers.get(peer.key) === shortServerId,
+        }),
+    };
   }
 
   /** The bootstrap interface, to be given to the bootstrap. */
@@ -180,7 +189,7 @@ export class CoapBinding {
       const operation = operationOf(request);
       const reply =
         isObserved(operation) && request.observe?.kind === "register"
-          ? this.#observe(origin, operation, request.query, request.observe.relation)
+          ? this.#observe(origin, operation, request, request.observe.relation)
           : whenReady(this.#options.client.perform(origin, operation), responseOf);
       return reply instanceof Promise
         ? reply.catch((error: unknown) => this.#refusal(request, error))
@@ -193,13 +202,13 @@ export class CoapBinding {
   async #observe(
     origin: Origin,
     operation: ObservedOperation,
-    parameters: readonly string[],
+    request: IncomingRequest,
     relation: Relation,
   ): Promise<Response> {
     const { client, log } = this.#options;
     const first = await client.observe(origin, operation, {
-      parameters,
-      observer: observerOf(relation, log),
+      parameters: request.query,
+      observer: createCoapObserver(relation, request, log),
     });
     return { ...responseOf(first), observe: true };
   }
@@ -266,15 +275,3 @@ const isName = (host: string): boolean => !host.includes(":") && !/^[\d.]+$/.tes
 
 const isObserved = (operation: Operation | CompositeOperation): operation is ObservedOperation =>
   operation.kind === "read" || operation.kind === "readComposite";
-
-function observerOf(relation: Relation, log: Log): Observer {
-  return {
-    key: relation.key,
-    notify: (notification, options) =>
-      relation.notify(responseOf(notification), options).catch((error: unknown) => {
-        log.error("notification failed", { error });
-        return "ended" as const;
-      }),
-    end: () => relation.end(),
-  };
-}

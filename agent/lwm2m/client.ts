@@ -6,7 +6,7 @@ import type { ValueSink } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
 import { formatPath, type ResourcePath } from "../model/path.js";
 import type { SendItem, SendOptions, SendReport } from "../model/send.js";
-import type { Clock, Log, Millis } from "../ports.js";
+import type { Clock, Log, Millis, Store } from "../ports.js";
 import { AccessControl, type AccessControlEntries, noAccessControl } from "./access-control.js";
 import type { Accounts, ServerAccount } from "./accounts.js";
 import { AttributeStore } from "./attribute-store.js";
@@ -15,6 +15,7 @@ import type { BootstrapRunner } from "./bootstrap/bootstrap-runner.js";
 import { Dispatcher } from "./dispatcher.js";
 import type { ObjectTree } from "./object-tree.js";
 import type { ObservedOperation } from "./observation.js";
+import { ObservationMemory } from "./observation-memory.js";
 import type { NotificationDefaults } from "./observation-rules.js";
 import { Observations, type ObserveOptions } from "./observations.js";
 import type { CompositeOperation, Operation, Origin, Reply } from "./operations.js";
@@ -34,6 +35,8 @@ export interface ClientOptions extends RegistrationPolicy {
   readonly log: Log;
   /** Where registrations survive a restart of the program. Absent: each start registers anew. */
   readonly registrationMemory?: RegistrationMemory;
+  /** Where attributes and observations survive a restart of the program. Absent: they end with it. */
+  readonly store?: Store;
   readonly onRegistrationChange?: (shortServerId: number, state: RegistrationState) => void;
 }
 
@@ -44,7 +47,8 @@ export class Client {
   readonly #log: Log;
   readonly #usesQueueMode: boolean;
   readonly #registrations: Registrations;
-  readonly #attributes = new AttributeStore();
+  readonly #attributes = new AttributeStore(() => this.#memory?.attributesChanged());
+  readonly #memory: ObservationMemory | undefined;
   readonly #observations: Observations;
   readonly #access: AccessControl;
   readonly #dispatcher: Dispatcher;
@@ -71,6 +75,10 @@ export class Client {
       definitions: tree.definition,
       read: (origin, operation) => this.#dispatcher.perform(origin, operation),
       attributes: this.#attributes,
+      changed: {
+        observations: () => this.#memory?.observationsChanged(),
+        kept: () => this.#memory?.keptChanged(),
+      },
       defaults: (shortServerId) => notificationDefaults(accounts.server(shortServerId)),
       isReachable: (shortServerId) => this.isOnline(shortServerId),
       isStoring: (shortServerId) => accounts.server(shortServerId)?.settings().notificationStoring ?? false,
@@ -78,6 +86,14 @@ export class Client {
       confirmable: ([objectId]) => objectId === firmwareUpdateObject,
       watch: ([objectId]) => watchObjects(tree, objectId === undefined ? tree.objectIds() : [objectId]),
     });
+    this.#memory =
+      options.store &&
+      new ObservationMemory({
+        ...{ store: options.store, clock, log, definitions: tree.definition },
+        attributes: () => this.#attributes.entries(),
+        observations: () => this.#observations.entries(),
+        kept: () => this.#observations.kept(),
+      });
     this.#registrations = new Registrations({
       ...{ policy: options, accounts, tree, clock, log },
       memory: options.registrationMemory,
@@ -85,7 +101,7 @@ export class Client {
         stateChanged: (shortServerId, state) => options.onRegistrationChange?.(shortServerId, state),
         forgetObservations: (shortServerId) => this.#observations.endAllOf(shortServerId),
         online: (shortServerId) => {
-          this.#observations.reachable(shortServerId);
+          this.#online(shortServerId);
           for (const listener of this.#onlineListeners) listener(shortServerId);
         },
         accountGone: (shortServerId) => this.#attributes.forgetServer(shortServerId),
@@ -115,6 +131,7 @@ export class Client {
       void this.#forgetGoneAttributes(change.paths);
       if (change.paths.some(isNotificationDefault)) this.#observations.rulesChanged();
     });
+    await this.#recall();
     await this.#registrations.start(connect, bootstrap);
   }
 
@@ -215,14 +232,31 @@ export class Client {
     this.#ending.abort();
     this.#observations.close();
     await this.#registrations.stop();
+    await this.#memory?.close();
   }
 
   /** Falls silent at once, as a board does that restarts: the Servers keep the registration. */
-  abandon(): void {
+  async abandon(): Promise<void> {
     this.#stopListening();
     this.#ending.abort();
-    this.#observations.close();
     this.#registrations.abandon();
+    if (this.#memory) await this.#memory.close(); // as it is now, so that the next run goes on with it
+    this.#observations.close();
+  }
+
+  /** What Servers attached and observed in an earlier run. */
+  async #recall(): Promise<void> {
+    if (this.#memory === undefined) return;
+    const { attributes, observations, kept } = await this.#memory.load();
+    this.#attributes.restore(attributes);
+    this.#observations.restore(observations, kept);
+  }
+
+  /** The Server has answered a Register, which has ended its observations, or an Update. */
+  #online(shortServerId: number): void {
+    const connection = this.#registrations.session(shortServerId)?.connection;
+    this.#observations.resume(shortServerId, (record) => connection?.restoreObserver?.(record));
+    this.#observations.reachable(shortServerId);
   }
 
   /** A Write may take Resource Instances away, and what was attached to them goes with them. */

@@ -53,6 +53,8 @@ export interface ObservationContext {
   /** Says that what is at the path is looked at, until the result is called. */
   readonly watch: (path: CompositePath) => () => void;
   readonly keptChanged: () => void;
+  /** A notification went out. */
+  readonly notified: () => void;
   /** It said that it ends, and why. */
   readonly ended: (observation: Observation) => void;
 }
@@ -103,9 +105,9 @@ export class Observation {
     });
   }
 
-  /** Of the notifications; undefined before the first answer, unless the Server asked for one. */
-  get contentFormat(): number | undefined {
-    return this.#operation.accept;
+  /** The Read of its notifications: in their format, once there was one. */
+  get operation(): ObservedOperation {
+    return this.#operation;
   }
 
   get kept(): readonly Reading[] {
@@ -181,7 +183,10 @@ export class Observation {
     const now = this.#context.clock.now();
     const [state, ...effects] = evaluate(this.#state, { type: "looked", values }, now, this.#rules);
     this.#state = state;
-    if (effects.includes("send")) this.#outbox.send(reply, values, this.#isConfirmable(now));
+    if (effects.includes("send")) {
+      this.#context.notified();
+      this.#outbox.send(reply, values, this.#isConfirmable(now));
+    }
     if (effects.includes("look")) void this.#look();
     this.#deadline.set(dueAt(this.#state, this.#rules));
   }

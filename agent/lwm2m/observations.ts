@@ -17,6 +17,11 @@ import {
   type ObservedOperation,
 } from "./observation.js";
 import {
+  type KeptNotifications,
+  MAX_REMEMBERED_PAYLOAD,
+  type RememberedObservation,
+} from "./observation-memory.js";
+import {
   changeConditions,
   type NotificationDefaults,
   type ObservationRules,
@@ -24,7 +29,7 @@ import {
 } from "./observation-rules.js";
 import type { ValueConditions } from "./observed-value.js";
 import type { Origin, Reply } from "./operations.js";
-import type { KeptBudget, Observer } from "./outbox.js";
+import type { KeptBudget, Observer, Reading } from "./outbox.js";
 
 export interface ObservationsOptions
   extends Pick<ObservationContext, "read" | "confirmable" | "watch" | "isReachable" | "isStoring"> {
@@ -33,6 +38,8 @@ export interface ObservationsOptions
   readonly attributes: AttributeStore;
   readonly definitions: Definitions;
   readonly defaults: (shortServerId: number) => NotificationDefaults;
+  /** What is to survive a restart is another now: the observations, or what is kept for them. */
+  readonly changed: { observations(): void; kept(): void };
 }
 
 /** A path of an observation, where changes can find it. */
@@ -51,6 +58,9 @@ export interface ObserveOptions {
 /** Paths in one Observe-Composite. */
 const MAX_COMPOSITE_PATHS = 128;
 
+/** A quarter of what a transport adds to a sequence number for what it may not know of. */
+const NOTIFICATIONS_PER_SAVE = 2 ** 20;
+
 export class Observations {
   readonly #options: ObservationsOptions;
   readonly #context: ObservationContext;
@@ -58,6 +68,10 @@ export class Observations {
   /** By what is watched, down to the Resource: a change looks up its path and those above it. */
   readonly #watched = new Map<string, Set<Watched>>();
   readonly #budgets = new Map<number, KeptBudget>();
+  /** Of an earlier run, while their registration is not taken up again. */
+  #remembered: readonly RememberedObservation[] = [];
+  #rememberedKept: ReadonlyMap<string, readonly Reading[]> = new Map();
+  #notifications = 0;
 
   constructor(options: ObservationsOptions) {
     const { clock, log, definitions, read, confirmable, watch, isReachable, isStoring } = options;
@@ -74,7 +88,8 @@ export class Observations {
       deadlines: new Deadlines(clock),
       rules: (request) => request.paths.map((path) => this.#rulesOf(request, path)),
       budget: (shortServerId) => this.#budgetOf(shortServerId),
-      keptChanged: () => undefined,
+      keptChanged: () => this.#options.changed.kept(),
+      notified: () => this.#notified(),
       ended: (observation) => this.#forget(observation),
     };
   }
@@ -105,6 +120,7 @@ export class Observations {
     this.#add(observation);
     try {
       const first = await observation.begin();
+      this.#options.changed.observations();
       this.#options.log.debug("observation begun", {
         ...origin,
         paths: paths.map((path) => formatPath(path)).join(" "),
@@ -127,6 +143,12 @@ export class Observations {
 
   /** A Server registered anew or went away: its observations are void (Core §6.2.1). */
   endAllOf(shortServerId: number): void {
+    const left = this.#remembered.filter(({ origin }) => origin.shortServerId !== shortServerId);
+    if (left.length < this.#remembered.length) {
+      this.#remembered = left;
+      this.#options.changed.observations();
+      this.#options.changed.kept();
+    }
     for (const [key, { request }] of this.#observations) {
       if (request.origin.shortServerId === shortServerId) this.end(key);
     }
@@ -162,6 +184,72 @@ export class Observations {
 
   close(): void {
     for (const key of [...this.#observations.keys()]) this.end(key);
+  }
+
+  // ---- Over a restart --------------------------------------------------------------------------------------------
+
+  /** What there was before the restart: it goes on when `resume` says that the registration does. */
+  restore(observations: readonly RememberedObservation[], kept: readonly KeptNotifications[]): void {
+    this.#remembered = observations;
+    this.#rememberedKept = new Map(kept.map(({ key, readings }) => [key, readings]));
+  }
+
+  /** The registration of an earlier run goes on, and with it what the Server observed then. */
+  resume(shortServerId: number, observerOf: (record: string) => Observer | undefined): void {
+    const mine = this.#remembered.filter(({ origin }) => origin.shortServerId === shortServerId);
+    if (mine.length === 0) return;
+    this.#remembered = this.#remembered.filter((one) => !mine.includes(one));
+    for (const remembered of mine) this.#resume(remembered, observerOf);
+    this.#options.log.info("observations resumed", { shortServerId, count: this.#observations.size });
+    this.#options.changed.observations();
+  }
+
+  #resume(
+    { key, origin, operation, parameters, observer: record }: RememberedObservation,
+    observerOf: (record: string) => Observer | undefined,
+  ): void {
+    if (this.#observations.has(key)) return; // the Server was faster and has asked anew
+    try {
+      const paths = pathsOf(origin, operation);
+      const observer = observerOf(record);
+      if (observer === undefined) return;
+      const observation = new Observation(this.#context, { origin, operation, paths, parameters }, observer);
+      this.#add(observation);
+      observation.resume(this.#rememberedKept.get(key) ?? []);
+    } catch (error) {
+      this.#options.log.warn("observation not resumed", { ...origin, error });
+    }
+  }
+
+  /** Of those whose transport can go on, and those that still wait for their registration. */
+  entries(): readonly RememberedObservation[] {
+    const live = [...this.#observations.values()].flatMap((observation): RememberedObservation[] => {
+      const { observer, operation, request } = observation;
+      const { origin, parameters } = request;
+      const record = observer.record();
+      const isLarge = operation.kind === "readComposite" && operation.payload.length > MAX_REMEMBERED_PAYLOAD;
+      if (record === undefined || isLarge) return [];
+      return [{ key: observer.key, origin, operation, parameters, observer: record }];
+    });
+    return [...this.#remembered, ...live];
+  }
+
+  kept(): readonly KeptNotifications[] {
+    const waiting = this.#remembered.map(({ key }) => ({
+      key,
+      readings: this.#rememberedKept.get(key) ?? [],
+    }));
+    const live = [...this.#observations.values()].map(({ observer, kept }) => ({
+      key: observer.key,
+      readings: kept,
+    }));
+    return [...waiting, ...live].filter(({ readings }) => readings.length > 0);
+  }
+
+  /** The sequence numbers of notifications are among what is saved, and must not fall behind too far. */
+  #notified(): void {
+    this.#notifications = (this.#notifications + 1) % NOTIFICATIONS_PER_SAVE;
+    if (this.#notifications === 0) this.#options.changed.observations();
   }
 
   // ---- What counts -----------------------------------------------------------------------------------------------
@@ -226,6 +314,7 @@ export class Observations {
   #forget(observation: Observation): void {
     const { key } = observation.observer;
     if (this.#observations.get(key) === observation) this.#observations.delete(key);
+    this.#options.changed.observations();
     for (const path of observation.request.paths) {
       const pathKey = watchKey(path);
       const watched = this.#watched.get(pathKey) ?? new Set();

@@ -4,6 +4,7 @@
  */
 import { type CompositeCodec, compositeCodec, type Definitions } from "../codec/composite.js";
 import type { CompositePath } from "../model/path.js";
+import type { TimedContent } from "../model/value.js";
 import type { Clock } from "../ports.js";
 import { type ObservedValue, timedContents } from "./observed-value.js";
 import type { Reply } from "./operations.js";
@@ -24,15 +25,15 @@ export interface Observer {
   notify(notification: Reply, options: { readonly confirmable: boolean }): Promise<NotificationFate>;
   /** Nothing more will be told. Harmless when the other end has gone already. */
   end(): void;
-  /** What the transport has to know to go on after a restart of this program. Absent: it cannot. */
-  record?(): string;
+  /** What the transport has to know to go on after a restart of this program; undefined: it cannot. */
+  record(): string | undefined;
 }
 
 /** What the observed paths held at a moment, those that are to be kept by their number in the observation. */
 export interface Reading {
   /** Seconds since 1970-01-01T00:00:00Z. */
   readonly time: number;
-  readonly values: ReadonlyMap<number, ObservedValue>;
+  readonly values: ReadonlyMap<number, readonly TimedContent[]>;
   /** About as many bytes. */
   readonly size: number;
 }
@@ -103,6 +104,7 @@ export class Outbox {
     } else {
       void this.#transmit(notification, confirmable).then((fate) => {
         if (fate === "unanswered") this.#keep(reading);
+        else if (fate === "acknowledged") this.flush(); // what had to wait for that
       });
     }
   }
@@ -120,7 +122,7 @@ export class Outbox {
     const encode = this.#timedEncoder();
     if (encode === undefined || contentFormat === undefined) return;
     const batch = firstOf(this.#kept);
-    const payload = encode(batch.flatMap((reading) => this.#contents(reading)));
+    const payload = encode(batch.flatMap(({ values }) => [...values.values()].flat()));
     void this.#transmit({ code: "2.05", contentFormat, payload }, true).then((fate) => {
       if (fate !== "acknowledged") return;
       this.#replaceKept(this.#kept.filter((reading) => !batch.includes(reading)));
@@ -159,13 +161,10 @@ export class Outbox {
   }
 
   #reading({ payload }: Reply, values: readonly ObservedValue[]): Reading {
-    const time = this.#options.clock.date().getTime() / 1000;
-    return { time, values: new Map(values.entries()), size: payload?.length ?? 0 };
-  }
-
-  #contents({ time, values }: Reading) {
-    const { paths } = this.#options;
-    return [...values].flatMap(([index, value]) => timedContents(paths[index] ?? [], value, time));
+    const { clock, paths } = this.#options;
+    const time = clock.date().getTime() / 1000;
+    const contents = values.map((value, index) => timedContents(paths[index] ?? [], value, time));
+    return { time, values: new Map(contents.entries()), size: payload?.length ?? 0 };
   }
 
   #hasHistory(): boolean {

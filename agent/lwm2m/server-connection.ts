@@ -1,4 +1,5 @@
 import type { LwM2mVersion } from "./operations.js";
+import type { Observer } from "./outbox.js";
 
 /**
  * What the registration needs of a transport. `agent/binding` implements it over CoAP. An aborted `signal` ends the
@@ -14,6 +15,11 @@ export interface ServerConnection {
   deregister(location: readonly string[], options: ExchangeOptions): Promise<RegistrationAnswer>;
   /** Absent: the transport has no Send. */
   send?(message: SendMessage, options: ExchangeOptions): Promise<RegistrationAnswer>;
+  /**
+   * The other end of an observation of an earlier run, from what its `record` said; undefined when the Server is not where
+   * it was. Absent: the transport ends observations with the program.
+   */
+  restoreObserver?(record: string): Observer | undefined;
   /** Opens the way to the Server, and says by what it knows us. Rejects with TransportError. */
   localSocket(): Promise<LocalSocket>;
 }

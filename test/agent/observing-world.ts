@@ -5,6 +5,7 @@ import { decodeText, decodeUint, optionNumber, textOption, toHex } from "../../a
 import { Client } from "../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../agent/lwm2m/object-tree.js";
 import type { LwM2mVersion } from "../../agent/lwm2m/operations.js";
+import { RegistrationMemory } from "../../agent/lwm2m/registration-memory.js";
 import type { ObjectImplementation } from "../../agent/model/definition.js";
 import type { DatagramHandlers, Peer } from "../../agent/ports.js";
 import { createAccounts } from "../../objects/accounts/accounts.js";
@@ -96,7 +97,17 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
   tree.add(device);
   tree.add(portfolio);
   for (const object of objects) tree.add(object);
-  const client = new Client({ endpointName: "board", version, binding: "U", tree, accounts, clock, log });
+  const client = new Client({
+    endpointName: "board",
+    version,
+    binding: "U",
+    tree,
+    accounts,
+    clock,
+    log,
+    store,
+    registrationMemory: new RegistrationMemory({ store, log }),
+  });
 
   let handlers: DatagramHandlers | undefined;
   let isCut = false;

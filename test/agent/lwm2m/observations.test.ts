@@ -30,6 +30,7 @@ function createWorld() {
     attributes,
     defaults: () => ({}),
     confirmable: () => false,
+    changed: { observations: () => undefined, kept: () => undefined },
     isReachable: () => true,
     isStoring: () => false,
     watch: ([objectId]) => {
@@ -44,6 +45,7 @@ function createWorld() {
       return confirmable ? "acknowledged" : "sent";
     },
     end: () => void ended.push(key),
+    record: () => undefined,
   });
   /** Answers the read that has waited longest. */
   const answer = async (value: number | Error) => {

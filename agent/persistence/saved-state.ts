@@ -1,0 +1,99 @@
+import { type Clock, type Log, type Millis, millis, type Store, type Timer } from "../ports.js";
+import { decodeRecord, encodeRecord, type Parser } from "./record-format.js";
+
+export interface SavedStateOptions<T> {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** In the Store. */
+  readonly name: string;
+  /** Of the format; a record of another version counts as unreadable. */
+  readonly version: number;
+  /** How long a change may wait for others: so much of the past a power cut may take. */
+  readonly delay: Millis;
+  /** What is to be saved, as JSON, whenever it is. */
+  readonly content: () => unknown;
+  readonly parse: Parser<T>;
+}
+
+/**
+ * State that lives elsewhere and is saved beside: nobody waits for it, many changes are one write, and a Store that fails
+ * costs no more than what a restart would have brought back.
+ */
+export class SavedState<T> {
+  readonly #options: SavedStateOptions<T>;
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #isDirty = false;
+  #isFailing = false;
+  #closed = false;
+
+  constructor(options: SavedStateOptions<T>) {
+    this.#options = options;
+  }
+
+  /** undefined when nothing was saved, or nothing that can be read: that is a line in the log. */
+  async load(): Promise<T | undefined> {
+    const { store, log, name, version, parse } = this.#options;
+    try {
+      const bytes = await store.read(name);
+      return bytes && decodeRecord(bytes, version, parse);
+    } catch (error) {
+      log.warn("record unreadable", { record: name, error });
+      return undefined;
+    }
+  }
+
+  /** The content is another one now. */
+  changed(): void {
+    if (this.#closed) return;
+    this.#isDirty = true;
+    const { clock, delay } = this.#options;
+    if (this.#writing !== undefined || this.#timer !== undefined) return;
+    if (delay === 0) this.#write();
+    else {
+      this.#timer = clock.after(delay, () => {
+        this.#timer = undefined;
+        this.#write();
+      });
+    }
+  }
+
+  /** Resolves when all is saved, or cannot be. What changes from now on is not. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#writing;
+    if (this.#isDirty) await this.#save();
+  }
+
+  #write(): void {
+    this.#writing = this.#save().then(() => {
+      this.#writing = undefined;
+      if (this.#isDirty && !this.#isFailing) this.changed();
+    });
+  }
+
+  async #save(): Promise<void> {
+    const { store, log, name, version, content } = this.#options;
+    this.#isDirty = false;
+    try {
+      await store.write(name, encodeRecord(version, content()));
+      if (this.#isFailing) log.info("record saved again", { record: name });
+      this.#isFailing = false;
+    } catch (error) {
+      this.#isDirty = true;
+      if (!this.#isFailing) {
+        log.warn("record not saved", {
+          record: name,
+          advice: "make room in the state directory and make it writable; until then a restart forgets this",
+          error,
+        });
+      }
+      this.#isFailing = true;
+    }
+  }
+}
+
+/** For what is to be on disk with the next turn of the event loop. */
+export const atOnce = millis(0);
