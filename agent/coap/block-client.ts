@@ -130,8 +130,7 @@ class Conversation {
       const block = nextBlock(upload);
       const response = await this.#sendBlock(upload, block);
       const smaller = block.number === 0 ? smallerBlock(response, block.size) : undefined;
-      if (response.code === "4.08" && !begunAnew) {
-        // The peer lost track.
+      if (!begunAnew && hasLostTrack(response, block)) {
         begunAnew = true;
         upload.requestTag = this.#freshTag();
         upload.offset = 0;
@@ -231,6 +230,10 @@ function nextBlock({ payload, offset, size }: Upload): Block {
 function smallerBlock({ code, block1 }: ResponseParts, sent: number): number | undefined {
   return code === "4.13" && block1 !== undefined && block1.size < sent ? block1.size : undefined;
 }
+
+/** It says so; or it waits for another block than what comes, as libcoap 4.3 does after a duplicate of the last one. */
+const hasLostTrack = (response: ResponseParts, sent: Block): boolean =>
+  response.code === "4.08" || (response.code === "2.31" && !(sent.more && continues(response, sent)));
 
 /** 2.31, or the success of a peer that acts on each block by itself (RFC 7959 §2.3). */
 const continues = ({ code, block1 }: ResponseParts, sent: Block): boolean =>

@@ -32,8 +32,6 @@ interface Transfer {
   readonly contentFormat: number | undefined;
   /** Bytes that come next. */
   offset: number;
-  /** Where the last stored block began. */
-  previousOffset: number;
   /** undefined until it is known who takes the body. */
   taker: { readonly sink: BodySink } | { readonly pieces: Uint8Array[] } | undefined;
   /** Ends when all blocks so far have been dealt with. */
@@ -95,7 +93,6 @@ export class BodyReceiver {
       peer,
       contentFormat,
       offset: 0,
-      previousOffset: 0,
       taker: undefined,
       turn: Promise.resolve(),
       busy: 0,
@@ -136,8 +133,9 @@ export class BodyReceiver {
     if (!this.#isAlive(transfer) || taker === undefined) return transferOver;
     const offset = blockOffset(block);
     const end = offset + payload.length;
-    // The answer to the last block was lost for good, and the peer asks under a new Message ID.
-    if (offset === transfer.previousOffset && end === transfer.offset && block.more) return { code: "2.31" };
+    // What is stored already comes again under a new Message ID when its answer was lost for good, and libcoap sends older
+    // blocks again when it meets an answer that was held up.
+    if (end <= transfer.offset && block.more) return { code: "2.31" };
     if (offset !== transfer.offset) return incomplete(`expected offset ${transfer.offset}`);
     if ("pieces" in taker) {
       if (end > this.#limits.maxBody) return this.#tooLarge(transfer);
@@ -146,7 +144,6 @@ export class BodyReceiver {
       const failure = await this.#write(transfer, taker.sink, payload);
       if (failure) return failure;
     }
-    transfer.previousOffset = offset;
     transfer.offset = end;
     if (block.more) return { code: "2.31" };
     this.#remove(transfer);

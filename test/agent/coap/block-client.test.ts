@@ -182,11 +182,14 @@ describe("a request that does not fit in a block", () => {
     ["the last block is asked to be continued", { code: "2.31", block1: block(1, true, 1024) }],
     ["a block is confirmed that was not sent", { code: "2.31", block1: block(7, true, 1024) }],
   ] as const) {
-    test(`fails when ${name}`, async () => {
-      const { outcome } = await converse({ ...send, payload: bytes(2000) }, (message, count) =>
-        count === 1 ? said : obedient(message),
-      );
-      expect(outcome).toMatchObject({ name: "ExchangeError", reason: "protocol" });
+    test(`begins anew once when ${name}, and then fails`, async () => {
+      const request = { ...send, payload: bytes(2000) };
+      const once = await converse(request, (message, count) => (count === 1 ? said : obedient(message)));
+      expect(once.heard).toHaveLength(4);
+      expect(once.outcome).toMatchObject({ code: "2.04" });
+      const again = await converse(request, (message, count) => (count % 2 === 1 ? said : obedient(message)));
+      expect(again.heard).toHaveLength(4);
+      expect(again.outcome).toMatchObject({ name: "ExchangeError", reason: "protocol" });
     });
   }
 

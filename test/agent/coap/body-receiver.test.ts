@@ -200,6 +200,14 @@ describe("a body in blocks", () => {
     expect(sinkLog).toEqual(["write 16", "write 16", "write 10", "end"]);
   });
 
+  test("stores an older block once that comes again amid the body, but no new end of it", async () => {
+    const { askLater, sinkLog } = streaming();
+    for (const number of [0, 1, 2, 1]) expect(codeOf(await askLater(put(number, true, 16)))).toBe("2.31");
+    expect(codeOf(await askLater(put(1, false, 16)))).toBe("4.08");
+    await askLater(put(3, false, 16));
+    expect(sinkLog).toEqual(["write 16", "write 16", "write 16", "write 10", "end"]);
+  });
+
   test("stores a block once that comes again while it is being stored", async () => {
     let written = () => {};
     const log: number[] = [];
