@@ -5,6 +5,7 @@
 import { cpus } from "node:os";
 import { benchDownload } from "./download.js";
 import { benchFormats } from "./formats.js";
+import { benchObservations } from "./observations.js";
 import { benchPush } from "./push.js";
 import { benchRequests } from "./requests.js";
 
@@ -12,7 +13,7 @@ process.stdout.write(
   `Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`,
 );
 let failed = 0;
-for (const bench of [benchRequests, benchFormats, benchDownload, benchPush]) {
+for (const bench of [benchRequests, benchFormats, benchDownload, benchPush, benchObservations]) {
   for (const { text, holds } of await bench()) {
     process.stdout.write(`${holds ? "holds" : "FAILS"}  ${text}\n`);
     if (!holds) failed++;

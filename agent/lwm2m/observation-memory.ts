@@ -2,9 +2,10 @@
  * What of attributes and observations survives a restart of the program: after a firmware update the Servers hear of it
  * through the observations that they had, when their registration was kept (Core §6.2.1 ends them with a new one).
  *
- * Attributes and observations are saved as they change. Notifications that are kept for a Server that cannot be reached
- * may change every second: they are saved twice a minute, and a power cut takes what came since. What was sent last is
- * not saved at all, so each observation that goes on begins with the present value.
+ * Attributes and observations are saved within a second of a change, so that the many observations of a Server that has
+ * just registered are one write. Notifications that are kept for a Server that cannot be reached may change every second:
+ * they are saved twice a minute. A power cut takes what came since; an orderly end takes nothing. What was sent last is not
+ * saved at all, so each observation that goes on begins with the present value.
  */
 import { decodeBase64, encodeBase64 } from "../codec/base64.js";
 import type { Definitions } from "../codec/composite.js";
@@ -22,7 +23,7 @@ import {
   text,
   variant,
 } from "../persistence/record-format.js";
-import { atOnce, SavedState } from "../persistence/saved-state.js";
+import { SavedState } from "../persistence/saved-state.js";
 import { formatContent, parseContent } from "../persistence/value-format.js";
 import { type Clock, type Log, type Store, seconds } from "../ports.js";
 import type { AttachedAttributes } from "./attribute-store.js";
@@ -73,7 +74,7 @@ export class ObservationMemory {
       ...options,
       name: "attributes",
       version: 1,
-      delay: atOnce,
+      delay: seconds(1),
       content: () => attributes().map(formatAttached),
       parse: list(parseAttached),
     });
@@ -81,7 +82,7 @@ export class ObservationMemory {
       ...options,
       name: "observations",
       version: 1,
-      delay: atOnce,
+      delay: seconds(1),
       content: () => observations().map(formatObservation),
       parse: list(parseObservation),
     });

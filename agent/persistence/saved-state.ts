@@ -1,4 +1,4 @@
-import { type Clock, type Log, type Millis, millis, type Store, type Timer } from "../ports.js";
+import type { Clock, Log, Millis, Store, Timer } from "../ports.js";
 import { decodeRecord, encodeRecord, type Parser } from "./record-format.js";
 
 export interface SavedStateOptions<T> {
@@ -50,13 +50,10 @@ export class SavedState<T> {
     this.#isDirty = true;
     const { clock, delay } = this.#options;
     if (this.#writing !== undefined || this.#timer !== undefined) return;
-    if (delay === 0) this.#write();
-    else {
-      this.#timer = clock.after(delay, () => {
-        this.#timer = undefined;
-        this.#write();
-      });
-    }
+    this.#timer = clock.after(delay, () => {
+      this.#timer = undefined;
+      this.#write();
+    });
   }
 
   /** Resolves when all is saved, or cannot be. What changes from now on is not. */
@@ -94,6 +91,3 @@ export class SavedState<T> {
     }
   }
 }
-
-/** For what is to be on disk with the next turn of the event loop. */
-export const atOnce = millis(0);

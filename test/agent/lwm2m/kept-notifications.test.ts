@@ -238,6 +238,7 @@ describe("after a restart of the program", () => {
 
   test("observations end where the registration was not kept", async () => {
     await observe(senmlJson);
+    await world.clock.advance(seconds(2));
     const records = new Map(world.store.records);
     records.delete("registrations");
     await restart(createMemoryStore(records));
@@ -309,7 +310,7 @@ describe("the store", () => {
     expect(said("record not saved")[0]?.fields["advice"]).toContain("state directory");
     isFull = false;
     await world.ask({ method: "PUT", path: "/3/0/9", query: ["pmin=1"] });
-    await settle();
+    await world.clock.advance(seconds(2));
     expect(said("record saved again")).toHaveLength(1);
   });
 });
