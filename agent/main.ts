@@ -297,6 +297,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const binding = new CoapBinding({
     client,
     bootstrap,
+    hasAccount: (shortServerId) => accounts.server(shortServerId) !== undefined,
     ...options.coap,
     openSocket: (family, handlers) =>
       openLastingSocket(

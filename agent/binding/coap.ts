@@ -53,6 +53,8 @@ export interface CoapBindingOptions extends CoapSettings {
   readonly client: Client;
   /** Absent: no Bootstrap-Server is ever spoken to. */
   readonly bootstrap?: BootstrapOperations;
+  /** Is there still an account of that Server? Absent: accounts never go. */
+  readonly hasAccount?: (shortServerId: number) => boolean;
   /** Opens the socket that reaches peers of this family; rejects with TransportError. */
   readonly openSocket: (family: AddressFamily, handlers: DatagramHandlers) => Promise<DatagramSocket>;
   /** Finds the address of a Server; rejects with TransportError. */
@@ -142,7 +144,8 @@ export class CoapBinding {
   #take(peer: Peer, shortServerId: number): void {
     for (const [key, holder] of this.#servers) if (holder === shortServerId) this.#servers.delete(key);
     const holder = this.#servers.get(peer.key);
-    if (holder !== undefined) {
+    // A bootstrap may give the same Server another number: one whose account is gone holds nothing.
+    if (holder !== undefined && this.#options.hasAccount?.(holder) !== false) {
       throw new TransportError(`${peer.key} is the address of Server ${holder} already`);
     }
     this.#servers.set(peer.key, shortServerId);

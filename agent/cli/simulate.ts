@@ -8,6 +8,7 @@ import { createLog, type LogLevel, logLevels } from "../../platform/log.js";
 import { ConfigError } from "../model/errors.js";
 import { readObjectFile } from "../optional-objects.js";
 import type { Plugin } from "../plugin.js";
+import type { DeviceHome } from "../simulation/device.js";
 import { type Fault, faults, isFault } from "../simulation/faults.js";
 import {
   deviceName,
@@ -22,6 +23,7 @@ import { createLineView, createTableView } from "./live-view.js";
 interface SimulateArguments {
   devices: number;
   server?: string;
+  bootstrap?: string;
   wait: boolean;
   fail: string[];
   plugin: string[];
@@ -60,6 +62,11 @@ const withOptions = (yargs: Argv<object>) =>
     .option("server", {
       type: "string",
       describe: "Register with this LwM2M server instead, and run until stopped: coap://host:port",
+    })
+    .option("bootstrap", {
+      type: "string",
+      conflicts: "server",
+      describe: "Ask this Bootstrap-Server for a server instead, and run until stopped: coap://host:port",
     })
     .option("wait", {
       type: "boolean",
@@ -118,6 +125,10 @@ const withOptions = (yargs: Argv<object>) =>
       "Devices for a server of yours, such as Leshan",
     )
     .example("$0 simulate --wait --object ./3303.xml", "Devices with a temperature sensor")
+    .example(
+      "$0 simulate --bootstrap coap://localhost:5783",
+      "Devices that ask a Bootstrap-Server which server is theirs",
+    )
     .epilogue(
       Object.entries(faults)
         .map(([name, meaning]) => `${name.padEnd(16)} ${meaning}`)
@@ -142,9 +153,12 @@ async function simulate(args: SimulateArguments): Promise<number> {
     });
   }
   try {
+    if (args.bootstrap !== undefined) {
+      return await simulateAgainst({ bootstrapUri: args.bootstrap }, options, stop.signal);
+    }
     return args.server === undefined
       ? await simulateWithServer(args, options, stop.signal)
-      : await simulateAgainst(args.server, options, stop.signal);
+      : await simulateAgainst({ serverUri: args.server }, options, stop.signal);
   } catch (error) {
     if (!(error instanceof Interruption)) throw error;
     process.stderr.write("stopped before the end\n");
@@ -156,12 +170,13 @@ class Interruption extends Error {}
 
 /** Devices for a server that somebody else runs. */
 async function simulateAgainst(
-  uri: string,
+  home: DeviceHome,
   options: SimulationOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const simulation = await startDevices(options, uri);
-  print([`${simulation.devices.length} devices register with ${uri}; Ctrl-C stops them.`]);
+  const simulation = await startDevices(options, home);
+  const what = "serverUri" in home ? `register with ${home.serverUri}` : `bootstrap at ${home.bootstrapUri}`;
+  print([`${simulation.devices.length} devices ${what}; Ctrl-C stops them.`]);
   await stopped(signal);
   await simulation.close();
   return exitCodes.success;

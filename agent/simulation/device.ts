@@ -13,9 +13,12 @@ import { type Fault, faultyUri, isBoardFault } from "./faults.js";
 import { simulateNetwork } from "./network.js";
 import { simulateValues } from "./values.js";
 
+/** Whom a device turns to from the factory: an LwM2M server, or a Bootstrap-Server that names one. */
+export type DeviceHome = { readonly serverUri: string } | { readonly bootstrapUri: string };
+
 export interface SimulatedDeviceOptions {
   readonly endpointName: string;
-  readonly serverUri: string;
+  readonly home: DeviceHome;
   readonly firmwareVersion: string;
   readonly fault: Fault | undefined;
   /** Of definition files; their values are simulated. */
@@ -90,11 +93,12 @@ export class SimulatedDevice {
 
   async #switchOn(): Promise<void> {
     if (this.#closed) return;
-    const { endpointName, serverUri, directory, plugins, objects, clock, log } = this.#options;
+    const { endpointName, home, directory, plugins, objects, clock, log } = this.#options;
     await this.#board.boot();
     const agent = await createAgent({
       endpointName,
-      servers: [{ uri: serverUri, shortServerId: 1, lifetime: 300 }],
+      servers: "serverUri" in home ? [{ uri: home.serverUri, shortServerId: 1, lifetime: 300 }] : [],
+      ...("bootstrapUri" in home && { bootstrapServer: { uri: home.bootstrapUri } }),
       board: this.#board,
       stateDirectory: join(directory, stateFolder),
       cacheDirectory: join(directory, cacheFolder),

@@ -16,7 +16,7 @@ import { systemRandom } from "../../platform/random.js";
 import type { ObjectDefinition } from "../model/definition.js";
 import type { Plugin } from "../plugin.js";
 import { type Log, TransportError } from "../ports.js";
-import { SimulatedDevice } from "./device.js";
+import { type DeviceHome, SimulatedDevice } from "./device.js";
 import type { Fault } from "./faults.js";
 import { startFirmwareServer } from "./firmware-server.js";
 
@@ -59,8 +59,8 @@ export const deviceName = (number: number): string => `simulated-${number}`;
 /** Half of the devices run 1.0, the others 2.0. */
 const firmwareVersions = ["1.0", "2.0"] as const;
 
-/** Starts devices for the LwM2M server at `serverUri`. */
-export async function startDevices(options: SimulationOptions, serverUri: string): Promise<Simulation> {
+/** Starts devices that know nothing but where to turn to. */
+export async function startDevices(options: SimulationOptions, home: DeviceHome): Promise<Simulation> {
   const { stateDirectory, log, plugins, objects, faults } = options;
   const directory = stateDirectory ?? (await mkdtemp(join(tmpdir(), "lwm2m-agent-simulation-")));
   await prepareDirectory(directory);
@@ -76,7 +76,7 @@ export async function startDevices(options: SimulationOptions, serverUri: string
       devices.push(
         new SimulatedDevice({
           endpointName,
-          serverUri,
+          home,
           firmwareVersion: firmwareVersions[(number - 1) % firmwareVersions.length] ?? "1.0",
           fault: faults.get(number),
           directory: join(directory, endpointName),
@@ -128,7 +128,7 @@ export async function startManagedSimulation(options: ManagedOptions): Promise<M
       packageUri: firmware.packageUri,
     });
     closers.push(() => control.close());
-    const { devices, close: closeDevices } = await startDevices(options, server.uri);
+    const { devices, close: closeDevices } = await startDevices(options, { serverUri: server.uri });
     closers.push(closeDevices);
     return {
       devices,

@@ -1,7 +1,9 @@
 /** The bootstrap cases of the OMA test specification, without security: real CoAP messages on a simulated line. */
 import { expect, test } from "vitest";
 import { compositeCodec } from "../../agent/codec/composite.js";
+import { seconds } from "../../agent/ports.js";
 import {
+  acceptsRegistrations,
   type BootstrapWorld,
   createBootstrapWorld,
   createFolder,
@@ -54,6 +56,15 @@ test("LightweightM2M-1.1-int-0: a client without Servers asks, is written to, is
   expect(world.accounts.servers()).toMatchObject([{ shortServerId: 1, uri: "coap://server.example" }]);
 });
 
+test("a client without Servers registers with those that its first bootstrap names", async () => {
+  const world = await createBlankDevice();
+  await world.switchOn();
+  await provision(world);
+  await world.clock.advance(seconds(1));
+  expect(world.requests.map(({ path }) => path[0])).toEqual(["bs", "rd"]);
+  expect(world.client.registrationState(101)?.name).toBe("registered");
+});
+
 test("LightweightM2M-1.1-int-4: what is deleted is gone, except for the Bootstrap-Server's account", async () => {
   const world = await createProvisionedDevice();
   const { outcome } = await world.start();
@@ -71,6 +82,53 @@ test("LightweightM2M-1.1-int-4: what is deleted is gone, except for the Bootstra
   expect(await outcome).toBe("done");
   expect(world.accounts.servers()).toMatchObject([{ shortServerId: 2, uri: "coap://new.example" }]);
   expect(world.bootstrap.available).toBe(true);
+});
+
+test("LightweightM2M-1.1-int-5: a Server orders a bootstrap, and the client is registered with the Server of it", async () => {
+  const world = await createProvisionedDevice();
+  await world.switchOn();
+  expect(world.client.registrationState(1)?.name).toBe("registered");
+
+  expect((await world.askAsServer({ method: "POST", path: ["1", "0", "9"] })).code).toBe("2.04");
+  await world.clock.advance(seconds(1));
+  expect(world.requests.at(-1)).toMatchObject({ method: "POST", path: ["bs"] });
+  expect(await world.write([0, 0], new Map([[0, securityOf(1)]]))).toBe("2.04");
+  expect(await world.write([1, 0], new Map([[0, serverOf(1, 120)]]))).toBe("2.04");
+  expect(await world.finish()).toBe("2.04");
+  await world.clock.advance(seconds(5));
+  expect(world.client.registrationState(1)?.name).toBe("registered");
+  expect(world.accounts.server(1)?.settings().lifetimeSeconds).toBe(120);
+});
+
+test("LightweightM2M-1.1-int-7: a factory Server that cannot be reached is replaced by the Bootstrap-Server", async () => {
+  let isUp = false;
+  const world = await createBootstrapWorld({
+    objects: [],
+    factory: {
+      servers: [
+        {
+          uri: "coap://factory.example",
+          shortServerId: 1,
+          lifetime: 86400,
+          retryCount: 1,
+          sequenceRetryCount: 1,
+        },
+      ],
+      bootstrapServer: { uri: "coap://bootstrap.example:5783" },
+    },
+    serve: (request) => (isUp ? acceptsRegistrations(request) : { code: "5.03" }),
+  });
+  await world.switchOn();
+  await world.clock.advance(seconds(10));
+  expect(world.requests.map(({ path }) => path[0])).toEqual(["rd", "bs"]); // registration first
+
+  isUp = true;
+  await world.delete(0);
+  await world.delete(1);
+  expect(await provision(world, 2)).toEqual(["2.04", "2.04", "2.04"]);
+  await world.clock.advance(seconds(1));
+  expect(world.client.registrationState(1)).toBeUndefined();
+  expect(world.client.registrationState(2)?.name).toBe("registered");
 });
 
 test("LightweightM2M-1.1-int-8: Access Control is written, and read back with Server", async () => {

@@ -31,6 +31,7 @@ const mistakes: readonly [args: string, sentence: RegExp][] = [
   ["simulate --plugin %/empty.js", /exports no plugin: a plugin is a module that exports `plugin`/],
   ["simulate --state %/file/state", /cannot write to the directory .*Choose another one/],
   ["simulate --server nonsense", /a server address looks like coap:\/\/host:5683/],
+  ["simulate --bootstrap http://localhost", /a server address looks like coap:\/\/host:5683/],
   ["simulate --server http://localhost", /a server address looks like coap:\/\/host:5683/],
   ["simulate --log-level loud", /log-level/],
   ["jobs", /An argument is missing\.\nTry: lwm2m-agent jobs --help/],

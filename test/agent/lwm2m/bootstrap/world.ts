@@ -20,7 +20,7 @@ import {
 } from "../../../../agent/model/definition.js";
 import type { Path } from "../../../../agent/model/path.js";
 import type { ObjectContent, ResourceContent } from "../../../../agent/model/value.js";
-import type { DatagramHandlers, Peer, Store } from "../../../../agent/ports.js";
+import { type DatagramHandlers, type Peer, type Store, seconds } from "../../../../agent/ports.js";
 import { createAccessControl } from "../../../../objects/access-control.js";
 import { createAccounts } from "../../../../objects/accounts/accounts.js";
 import { type FactoryAccounts, factoryContent } from "../../../../objects/accounts/factory.js";
@@ -58,6 +58,8 @@ export interface BootstrapWorldOptions {
   readonly store?: Store;
   readonly oscore?: boolean;
   readonly objects?: readonly ObjectImplementation[];
+  /** What Servers answer to a request of the client. */
+  readonly serve?: (request: IncomingRequest) => Response;
   /** What the Bootstrap-Server answers to a request of the client. */
   readonly answer?: (request: IncomingRequest) => Response;
 }
@@ -65,6 +67,12 @@ export interface BootstrapWorldOptions {
 /** A Bootstrap-Server that takes every Bootstrap-Request and knows no packs. */
 export const acceptsRequests = ({ path }: IncomingRequest): Response =>
   path[0] === "bs" ? { code: "2.04" } : { code: "4.04" };
+
+/** A Server that takes every registration. */
+export const acceptsRegistrations = ({ path, method }: IncomingRequest): Response => {
+  if (method === "POST" && path.length === 1) return { code: "2.01", location: ["rd", "1"] };
+  return { code: method === "DELETE" ? "2.02" : "2.04" };
+};
 
 /** A client with a Bootstrap-Server at the other end of a line without loss, both on the simulated clock. */
 export async function createBootstrapWorld({
@@ -74,6 +82,7 @@ export async function createBootstrapWorld({
   oscore = false,
   objects = [createFolder()],
   answer = acceptsRequests,
+  serve = acceptsRegistrations,
 }: BootstrapWorldOptions = {}) {
   const clock = createSimulatedClock();
   const log = createRecordingLog();
@@ -95,12 +104,11 @@ export async function createBootstrapWorld({
     onFactoryReset: () => undefined,
     supportedBinding: "U",
   });
-  const orders: string[] = [];
   const serverObject = createServerObject(accountStore, {
     disable: () => undefined,
     updateTrigger: () => undefined,
     canBootstrap: () => bootstrap.available,
-    bootstrapTrigger: (id) => void orders.push(`bootstrap ${id}`),
+    bootstrapTrigger: () => client.triggerBootstrap(),
   });
   for (const object of [
     createSecurity(accountStore),
@@ -153,13 +161,11 @@ export async function createBootstrapWorld({
       },
     });
   const bootstrapServer = endpointAt(bootstrapPeer, (request) => answer(request));
-  const server = endpointAt(serverPeer, ({ path, method }) => {
-    if (method === "POST" && path.length === 1) return { code: "2.01", location: ["rd", "1"] };
-    return { code: method === "DELETE" ? "2.02" : "2.04" };
-  });
+  const server = endpointAt(serverPeer, (request) => serve(request));
   const binding = new CoapBinding({
     client,
     bootstrap,
+    hasAccount: (shortServerId) => accounts.server(shortServerId) !== undefined,
     openSocket: async (_family, given) => {
       handlers = given;
       return {
@@ -193,16 +199,29 @@ export async function createBootstrapWorld({
     bootstrap,
     client,
     binding,
-    orders,
     stopping,
     /** What the client asked of either server, as it came. */
     requests,
     /** A request of the Bootstrap-Server, with its answer. */
     ask,
+    /** The client as it is from the start: it registers, and bootstraps when it has to. */
+    async switchOn(): Promise<void> {
+      await client.start(
+        ({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)),
+        bootstrap,
+      );
+      await clock.advance(seconds(0));
+    },
+    /** A request of the Server, with its answer. */
+    async askAsServer(request: Request): Promise<IncomingResponse> {
+      const response = server.request(clientPeer, request);
+      await settle();
+      return response;
+    },
     /** Begins a bootstrap, and lets the Bootstrap-Request through. */
     async start(): Promise<{ outcome: Promise<"done" | "failed"> }> {
       const outcome = bootstrap.run(stopping.signal);
-      await clock.advance(0 as never);
+      await clock.advance(seconds(0));
       return { outcome };
     },
     /** Bytes from somewhere, as the socket would bring them. */
