@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Agent, type AgentOptions, createAgent } from "../../agent/main.js";
+import type { ObjectDefinition } from "../../agent/model/definition.js";
 import type { ResourcePath } from "../../agent/model/path.js";
 import type { ResourceContent } from "../../agent/model/value.js";
 import { resourceContent, resourceIn } from "../../jobs/device-gateway.js";
@@ -25,13 +26,24 @@ export interface ManagedAgent {
 
 /** A whole agent on a simulated board, registered with a management server on loopback. */
 export async function startManagedAgent(
-  options: Partial<AgentOptions> & { readonly host?: string } = {},
+  options: Partial<AgentOptions> & {
+    readonly host?: string;
+    /** What the Server knows beside the Objects that each device has. */
+    readonly definitions?: readonly ObjectDefinition[];
+  } = {},
 ): Promise<ManagedAgent> {
-  const { host = "127.0.0.1", ...agentOptions } = options;
+  const { host = "127.0.0.1", definitions = [], ...agentOptions } = options;
   const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-managed-"));
   const clock = createSystemClock();
   const log = createRecordingLog();
-  const server = await createManagementServer({ host, clock, random: systemRandom, log, port: 0 });
+  const server = await createManagementServer({
+    host,
+    clock,
+    random: systemRandom,
+    log,
+    port: 0,
+    objects: definitions,
+  });
   let restarts = 0;
   const board = createSimulatedBoard({
     directory: join(directory, "board"),
