@@ -1,11 +1,17 @@
 import { CoapBinding } from "../../agent/binding/coap.js";
 import { parseServerUri } from "../../agent/binding/server-uri.js";
 import { createEndpoint, type Endpoint } from "../../agent/coap/endpoint.js";
-import type { IncomingRequest, IncomingResponse, Request } from "../../agent/coap/exchange-types.js";
+import type {
+  IncomingRequest,
+  IncomingResponse,
+  Request,
+  Response,
+} from "../../agent/coap/exchange-types.js";
 import { Client } from "../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../agent/lwm2m/object-tree.js";
 import type { LwM2mVersion } from "../../agent/lwm2m/operations.js";
-import type { DatagramHandlers, Peer } from "../../agent/ports.js";
+import type { RegistrationPolicy } from "../../agent/lwm2m/registration-policy.js";
+import { type DatagramHandlers, type Peer, seconds } from "../../agent/ports.js";
 import { createAccessControl } from "../../objects/access-control.js";
 import { createAccessControlEntries, createAccounts } from "../../objects/accounts/accounts.js";
 import {
@@ -40,6 +46,12 @@ export interface DeviceUnderTestOptions {
   /** Server n is at 192.0.2.n; one when absent. */
   readonly serverCount?: number;
   readonly accessControl?: readonly AccessControlOptions[];
+  /** Of every account, beside C3. */
+  readonly account?: Partial<ServerAccountOptions>;
+  /** How the client registers. */
+  readonly registration?: Partial<RegistrationPolicy>;
+  /** What Server n answers to a Register, Update or De-register; undefined: what accepts it. */
+  readonly onRegistration?: (request: IncomingRequest, server: number) => Response | undefined;
 }
 
 const peer = (address: string, port: number): Peer => ({ address, port, key: `${address}:${port}` });
@@ -50,12 +62,13 @@ const device = peer("192.0.2.100", 40000);
  * Portfolio with four identities), registered with test Servers over a simulated line.
  */
 export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}) {
-  const { version = "1.1", serverCount = 1, accessControl } = options;
+  const { version = "1.1", serverCount = 1, accessControl, account, registration, onRegistration } = options;
   const clock = createSimulatedClock(new Date(0x5182428f * 1000)); // the time in the examples of the specification
   const log = createRecordingLog();
   const store = createMemoryStore();
   const servers = Array.from({ length: serverCount }, (_, index) => ({
     ...firstServer,
+    ...account,
     shortServerId: index + 1,
     uri: `coap://192.0.2.${index + 1}`,
   }));
@@ -73,7 +86,11 @@ export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}
   const objects = [
     createSecurity(accountStore),
     createServerObject(accountStore, {
-      disable: () => undefined,
+      disable: (shortServerId) =>
+        client.disable(
+          shortServerId,
+          seconds(accounts.server(shortServerId)?.settings().disableTimeoutSeconds ?? 0),
+        ),
       updateTrigger: (shortServerId) => client.triggerUpdate(shortServerId),
       canBootstrap: () => false,
       bootstrapTrigger: () => undefined,
@@ -109,6 +126,7 @@ export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}
     endpointName: "device",
     version,
     binding: "U",
+    ...registration,
     tree,
     accounts,
     accessControl: createAccessControlEntries(accountStore),
@@ -142,6 +160,8 @@ export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}
         accepts: () => true,
         handle: (request) => {
           received.push(request);
+          const answer = onRegistration?.(request, number);
+          if (answer !== undefined) return answer;
           if (request.method === "DELETE") return { code: "2.02" };
           const isRegister = request.path.length === 1;
           return isRegister ? { code: "2.01", location: ["rd", `${number}`] } : { code: "2.04" };
@@ -152,7 +172,16 @@ export async function createDeviceUnderTest(options: DeviceUnderTestOptions = {}
     return testServer(endpoint, received);
   }
 
-  return { clock, log, tree, accounts, restarts, servers: testServers, server: testServers[0] as TestServer };
+  return {
+    clock,
+    log,
+    tree,
+    client,
+    accounts,
+    restarts,
+    servers: testServers,
+    server: testServers[0] as TestServer,
+  };
 }
 
 /** Datagrams arrive, in order, after what is going on. */
