@@ -1,5 +1,39 @@
-import { describe, expect, test } from "vitest";
-import { problemsOf, renderTable } from "./table.js";
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type ConformanceTest, problemsOf, renderTable } from "./table.js";
+
+const root = resolve(import.meta.dirname, "../..");
+const readme = join(import.meta.dirname, "README.md");
+
+/** The tests of this folder as a run that passes would list them. */
+async function collectTests(): Promise<ConformanceTest[]> {
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [vitest, "list", "--config", "vitest.conformance.config.ts", "--json"],
+    { cwd: root, maxBuffer: 16 * 1024 * 1024 },
+  );
+  const listed = JSON.parse(stdout.slice(stdout.indexOf("["))) as { name: string; file: string }[];
+  return listed.map(({ name, file }) => ({ name, file: relative(import.meta.dirname, file), passed: true }));
+}
+
+describe("the table of conformance", () => {
+  let tests: ConformanceTest[];
+  beforeAll(async () => {
+    tests = await collectTests();
+  }, 60_000);
+
+  test("has for each case a test or a reason", () => {
+    expect(problemsOf(tests)).toEqual([]);
+  });
+
+  test("is what a run that passes writes: `npm run conformance` renews it", async () => {
+    expect(await readFile(readme, "utf8")).toBe(renderTable(tests));
+  });
+});
 
 describe("a case", () => {
   const cases = [

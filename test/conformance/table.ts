@@ -9,13 +9,17 @@ export interface ConformanceTest {
   readonly passed: boolean;
 }
 
-const caseId = /LightweightM2M-1\.[12]-int-\d+/g;
+/** A number that comes from a table of tests is in quotes. */
+const caseId = /(LightweightM2M-1\.[12]-int-)'?(\d+)/g;
 
 /** Which tests stand for which case; a name may hold several IDs. */
 function testsByCase(tests: readonly ConformanceTest[]): ReadonlyMap<string, readonly ConformanceTest[]> {
   const byCase = new Map<string, ConformanceTest[]>();
   for (const test of tests) {
-    for (const [id] of test.name.matchAll(caseId)) byCase.set(id, [...(byCase.get(id) ?? []), test]);
+    for (const [, prefix, number] of test.name.matchAll(caseId)) {
+      const id = `${prefix}${number}`;
+      byCase.set(id, [...(byCase.get(id) ?? []), test]);
+    }
   }
   return byCase;
 }
