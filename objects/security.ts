@@ -19,8 +19,9 @@ export const Security = defineObject({
     serverPublicKey: { id: 4, operations: "BS", type: "opaque", mandatory: true },
     secretKey: { id: 5, operations: "BS", type: "opaque", mandatory: true },
     smsSecurityMode: { id: 6, operations: "BS", type: "integer", range: [0, 255] },
-    smsBindingKeyParameters: { id: 7, operations: "BS", type: "opaque", range: [6, 6] },
-    smsBindingSecretKeys: { id: 8, operations: "BS", type: "opaque", range: [16, 48] },
+    // 6 bytes, and 16 to 48. Leshan writes both empty into every account, so none is a length too.
+    smsBindingKeyParameters: { id: 7, operations: "BS", type: "opaque", range: [0, 6] },
+    smsBindingSecretKeys: { id: 8, operations: "BS", type: "opaque", range: [0, 48] },
     serverSmsNumber: { id: 9, operations: "BS", type: "string" },
     shortServerId: { id: 10, operations: "BS", type: "integer", range: [1, 65534] },
     clientHoldOffTime: { id: 11, operations: "BS", type: "integer", range: [0, MAX_SECONDS], units: "s" },
