@@ -150,7 +150,7 @@ public final class BootstrapServer {
         private void answered(BootstrapSession session, BootstrapDownlinkRequest<? extends LwM2mResponse> request,
                 LwM2mResponse response) {
             note("answered", session, Control.object().put("request", request.getClass().getSimpleName())
-                    .put("path", request.getPath().toString()).put("response", response.toString()));
+                    .put("path", String.valueOf(request.getPath())).put("response", response.toString()));
         }
 
         private void note(String kind, BootstrapSession session, ObjectNode event) {
