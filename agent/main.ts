@@ -2,7 +2,7 @@
  * The agent as a library: `createAgent` wires Objects, engine, transport, board and plugins together. It is the one
  * file that knows all parts; each part knows only its neighbours below.
  */
-
+import { join } from "node:path";
 import { createAccessControl } from "../objects/access-control.js";
 import { removeAccountInTime } from "../objects/accounts/account-timeout.js";
 import { createAccessControlEntries, createAccounts } from "../objects/accounts/accounts.js";
@@ -48,7 +48,13 @@ import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
 import type { SendItem, SendOptions, SendReport } from "./model/send.js";
-import { addOptionalObjects, type ObjectHandles, type OptionalObject } from "./optional-objects.js";
+import {
+  addOptionalObjects,
+  addSoftwareManagement,
+  type ManagedSoftware,
+  type ObjectHandles,
+  type OptionalObject,
+} from "./optional-objects.js";
 import type { Plugin } from "./plugin.js";
 import { PluginHost } from "./plugin-host.js";
 import {
@@ -77,7 +83,7 @@ export type {
   PowerSource,
 } from "./model/readings.js";
 export type { Sample, SendItem, SendOptions, SendReport } from "./model/send.js";
-export type { OptionalObject, OptionalObjectId } from "./optional-objects.js";
+export type { ManagedSoftware, OptionalObject, OptionalObjectId } from "./optional-objects.js";
 export {
   type Board,
   type BoardDescription,
@@ -88,6 +94,7 @@ export {
   PackageError,
   type PackageFailure,
   type PackageInfo,
+  type SoftwareInstaller,
   TransportError,
   type UpdateAttempt,
 } from "./ports.js";
@@ -122,6 +129,8 @@ export interface AgentOptions extends RegistrationOptions {
    * comes back after a restart.
    */
   readonly objects?: readonly OptionalObject[];
+  /** Software beside the firmware that Servers may install, activate and remove: Software Management (9). */
+  readonly software?: readonly ManagedSoftware[];
   /**
    * Where live values of the device come from: battery, memory, time zone, connection, traffic. What this Linux says of
    * itself when not given. Connectivity Monitoring (4) and Connectivity Statistics (7) are there where it has values for them.
@@ -194,10 +203,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const readings: DeviceReadings =
     options.readings ?? (process.platform === "linux" ? createLinuxReadings({ clock }) : noReadings);
   const store = createFileStore(options.stateDirectory);
-  const storage = await createPackageStorage({
-    directory: options.cacheDirectory,
-    maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
-  });
+  const maximumSize = options.maximumPackageSize ?? defaultMaximumPackageSize;
+  const storage = await createPackageStorage({ directory: options.cacheDirectory, maximumSize });
   const tree = new ObjectTree();
   const pluginHost = new PluginHost({
     plugins,
@@ -264,6 +271,20 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const handles = await addOptionalObjects({
     objects: options.objects ?? [],
     readings,
+    tree,
+    clock,
+    store,
+    log,
+  });
+  await addSoftwareManagement({
+    software: options.software ?? [],
+    packagesFor: async (name) => {
+      const packages = await createPackageStorage({
+        directory: join(options.cacheDirectory, `software-${name}`),
+        maximumSize,
+      });
+      return { storage: packages, downloaders: [httpDownloader(options, packages)] };
+    },
     tree,
     clock,
     store,

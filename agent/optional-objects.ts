@@ -5,6 +5,7 @@ import { createConnectivityMonitoring } from "../objects/connectivity-monitoring
 import { createConnectivityStatistics } from "../objects/connectivity-statistics.js";
 import { Location } from "../objects/location.js";
 import { Portfolio } from "../objects/portfolio.js";
+import { createSoftwareManagement, type SoftwarePackages } from "../objects/software-management/object.js";
 import { createStoredObject } from "../objects/stored-object.js";
 import type { ObjectTree } from "./lwm2m/object-tree.js";
 import type { ObjectDefinition } from "./model/definition.js";
@@ -12,7 +13,7 @@ import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
 import { parseObjectFile } from "./oma/object-file.js";
-import type { Clock, Log, Store } from "./ports.js";
+import type { Clock, Log, SoftwareInstaller, Store } from "./ports.js";
 
 /** 6 Location, 16 Portfolio, 19 BinaryAppDataContainer. */
 export type OptionalObjectId = keyof typeof stored;
@@ -73,6 +74,45 @@ export async function addOptionalObjects(options: OptionalObjectsOptions): Promi
     }
   }
   return handles;
+}
+
+/** Software that Servers install, activate and remove: one Object Instance of Software Management (9). */
+export interface ManagedSoftware {
+  /** Tells it from other software, also over restarts: letters, digits and `-`. */
+  readonly name: string;
+  readonly installer: SoftwareInstaller;
+}
+
+/**
+ * Adds Software Management when there is software to be managed; its Object Instances are numbered in the order given.
+ * @throws ConfigError when a name cannot be used
+ */
+export async function addSoftwareManagement({
+  software,
+  packagesFor,
+  tree,
+  ...rest
+}: {
+  readonly software: readonly ManagedSoftware[];
+  /** Where the packages of this software come from and lie. */
+  readonly packagesFor: (name: string) => Promise<SoftwarePackages>;
+  readonly tree: ObjectTree;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<void> {
+  const names = software.map(({ name }) => name);
+  for (const [index, name] of names.entries()) {
+    if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
+      throw new ConfigError(`software: "${name}" is no name: give 1 to 64 letters, digits and "-"`);
+    }
+    if (names.indexOf(name) !== index) throw new ConfigError(`software: there are two of the name "${name}"`);
+  }
+  if (software.length === 0) return;
+  const instances = await Promise.all(
+    software.map(async ({ name, installer }) => ({ name, installer, ...(await packagesFor(name)) })),
+  );
+  tree.add(createSoftwareManagement({ software: instances, ...rest }));
 }
 
 function addMonitoring({ readings, tree, clock, store, log }: OptionalObjectsOptions): void {

@@ -245,3 +245,24 @@ export interface Board {
   /** Returns to the factory image and settings; ends in a restart. */
   factoryReset(): Promise<void>;
 }
+
+// ---- Software ---------------------------------------------------------------------------------------------------
+
+/**
+ * How one piece of software gets onto this device, and off it. One call at a time. Each may be repeated after a power cut,
+ * also when it had succeeded.
+ */
+export interface SoftwareInstaller {
+  /**
+   * Can this package be installed?
+   * @throws PackageError when it cannot
+   */
+  verify(image: ImageFile, options: { readonly signal: AbortSignal }): Promise<PackageInfo>;
+  /** Afterwards the software is there, inactive, and does not need the file any more. */
+  install(image: ImageFile, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** @param options `forUpdate`: a package that replaces the software comes next; its data may stay */
+  uninstall(options: { readonly forUpdate: boolean }): Promise<void>;
+  /** Afterwards the software runs, also after each boot. */
+  activate(): Promise<void>;
+  deactivate(): Promise<void>;
+}

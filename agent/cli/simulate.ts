@@ -28,6 +28,7 @@ interface SimulateArguments {
   fail: string[];
   plugin: string[];
   object: string[];
+  software: boolean;
   "package-version": string;
   "package-size": number;
   port: number;
@@ -94,6 +95,12 @@ const withOptions = (yargs: Argv<object>) =>
       default: [],
       describe: "Give every device an Object of the OMA registry, with simulated values: its definition file",
     })
+    .option("software", {
+      type: "boolean",
+      default: false,
+      describe:
+        "Give every device software to manage, /9/0: write the address of a simulated image to /9/0/3, then execute Install, /9/0/4, and Activate, /9/0/10",
+    })
     .option("package-version", {
       type: "string",
       default: "3.0",
@@ -142,6 +149,7 @@ async function simulate(args: SimulateArguments): Promise<number> {
     faults: parseFaults(args.fail, args.devices),
     plugins: await Promise.all(args.plugin.map(loadPlugin)),
     objects: (await Promise.all(args.object.map(readObjectFile))).flat(),
+    managesSoftware: args.software,
     stateDirectory: args.state === undefined ? undefined : resolve(args.state),
     log: createLog({ level: args["log-level"] ?? "silent", pretty: process.stderr.isTTY }),
   };

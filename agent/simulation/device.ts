@@ -5,7 +5,8 @@ import {
   type RestartCause,
   type SimulatedBoard,
 } from "../../platform/boards/simulated.js";
-import { type Agent, type AgentStatus, createAgent } from "../main.js";
+import { createSimulatedSoftware } from "../../platform/boards/simulated-software.js";
+import { type Agent, type AgentStatus, createAgent, type ManagedSoftware } from "../main.js";
 import type { ObjectDefinition } from "../model/definition.js";
 import type { Plugin } from "../plugin.js";
 import { type Clock, type Downloader, type Log, millis, type Random, type Timer } from "../ports.js";
@@ -23,6 +24,8 @@ export interface SimulatedDeviceOptions {
   readonly fault: Fault | undefined;
   /** Of definition files; their values are simulated. */
   readonly objects: readonly ObjectDefinition[];
+  /** Has a piece of software that Servers manage (/9/0). */
+  readonly managesSoftware: boolean;
   /** All that survives a restart lies here. */
   readonly directory: string;
   readonly plugins: readonly Plugin[];
@@ -37,6 +40,7 @@ const applyDuration = millis(2000);
 
 const stateFolder = "state";
 const cacheFolder = "cache";
+const softwareFolder = "software";
 
 /**
  * A device with a whole agent in it. When its board restarts, the agent is torn down without a word and a new one
@@ -103,6 +107,7 @@ export class SimulatedDevice {
       stateDirectory: join(directory, stateFolder),
       cacheDirectory: join(directory, cacheFolder),
       objects,
+      software: this.#software(),
       plugins: [simulateValues(objects, clock), ...plugins],
       log,
       readings: {
@@ -114,6 +119,17 @@ export class SimulatedDevice {
     });
     await agent.start();
     this.#agent = agent;
+  }
+
+  #software(): readonly ManagedSoftware[] {
+    const { managesSoftware, directory, clock } = this.#options;
+    if (!managesSoftware) return [];
+    const installer = createSimulatedSoftware({
+      directory: join(directory, softwareFolder),
+      clock,
+      installDuration: applyDuration,
+    });
+    return [{ name: "app", installer }];
   }
 
   /** The board goes down: whoever asked for it is part of what ends now, so nobody waits for it. */
@@ -133,7 +149,7 @@ export class SimulatedDevice {
   }
 
   async #forgetEverything(): Promise<void> {
-    for (const folder of [stateFolder, cacheFolder]) {
+    for (const folder of [stateFolder, cacheFolder, softwareFolder]) {
       await rm(join(this.#options.directory, folder), { recursive: true, force: true });
     }
   }

@@ -27,6 +27,8 @@ export interface SimulationOptions {
   readonly plugins: readonly Plugin[];
   /** Of definition files; their values are simulated. */
   readonly objects: readonly ObjectDefinition[];
+  /** Each device has a piece of software that Servers manage (/9/0). */
+  readonly managesSoftware?: boolean;
   /** Where the devices keep their state; undefined: a temporary folder that goes with the simulation. */
   readonly stateDirectory: string | undefined;
   readonly log: Log;
@@ -82,6 +84,7 @@ export async function startDevices(options: SimulationOptions, home: DeviceHome)
           directory: join(directory, endpointName),
           plugins,
           objects,
+          managesSoftware: options.managesSoftware ?? false,
           clock,
           random: systemRandom,
           log: log.child({ device: endpointName }),

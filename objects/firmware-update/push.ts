@@ -1,19 +1,29 @@
 import type { ValueSink } from "../../agent/model/definition.js";
 import { RequestError } from "../../agent/model/errors.js";
-import type { PackageFailure, PackageWriter } from "../../agent/ports.js";
-import type { Work } from "./effects.js";
+import type { ImageFile, PackageFailure, PackageWriter } from "../../agent/ports.js";
 import { failureOf } from "./results.js";
+
+/** For whom the package is. */
+export interface PushWork {
+  /** Fires when the package is not wanted any more. */
+  readonly signal: AbortSignal;
+  report(
+    end:
+      | { readonly type: "received"; readonly image: ImageFile }
+      | { readonly type: "transferFailed"; readonly failure: PackageFailure },
+  ): Promise<void>;
+}
 
 /** A package that a Server pushes, on its way to disk. */
 export class PushedPackage {
   readonly #writer: PackageWriter;
-  readonly #work: Work;
+  readonly #work: PushWork;
   readonly #letGo: () => void;
   #lastWrite: Promise<void> = Promise.resolve();
   #over = false;
 
   /** @param letGo called when nothing touches the file any more */
-  constructor(writer: PackageWriter, work: Work, letGo: () => void) {
+  constructor(writer: PackageWriter, work: PushWork, letGo: () => void) {
     this.#writer = writer;
     this.#work = work;
     this.#letGo = letGo;
