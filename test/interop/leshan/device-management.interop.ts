@@ -38,12 +38,14 @@ describe("a registration", () => {
     expect(paths.filter((path) => path?.startsWith("/0"))).toEqual([]);
   });
 
-  test("goes out as one confirmable POST", () => {
-    const [register] = leshan.trace().filter((message) => optionText(message, "Uri-Path") === "/rd");
-    expect(register).toMatchObject({ code: "0.02", confirmable: true, direction: "received" });
-    expect(register && optionText(register, "Uri-Query").split("&").sort()).toEqual(
-      ["b=U", "ep=board", "lt=300", "lwm2m=1.1"].sort(),
+  test("goes out as a confirmable POST for each version, until one is taken", () => {
+    const registers = leshan.trace().filter((message) => optionText(message, "Uri-Path") === "/rd");
+    expect(registers.map((register) => optionText(register, "Uri-Query").split("&").sort())).toEqual(
+      ["1.2", "1.1"].map((version) => ["b=U", "ep=board", "lt=300", `lwm2m=${version}`]),
     );
+    for (const register of registers) {
+      expect(register).toMatchObject({ code: "0.02", confirmable: true, direction: "received" });
+    }
   });
 });
 
@@ -165,11 +167,12 @@ describe("Create and Delete", () => {
     const created = await board.perform("create", { path: "/42769", content, format: tlv });
     expect(created.code).toBe("2.01");
     expect(created.location).toMatch(/42769\/\d+$/);
-    const updated = await board.event("updated", after);
-    expect(updated["links"]).toContainEqual(
-      expect.stringContaining(created.location?.replace(/^\/?/, "") ?? "?"),
+    const path = `/${created.location?.replace(/^\/?/, "")}`;
+    // Updates for what earlier tests created may still be on their way.
+    await board.event("updated", after, ({ links }) =>
+      ((links ?? []) as string[]).some((link) => link.startsWith(`<${path}>`)),
     );
-    await board.perform("delete", { path: `/${created.location?.replace(/^\/?/, "")}` });
+    await board.perform("delete", { path });
   });
 
   test("an Instance that exists is not created again", async () => {

@@ -90,10 +90,13 @@ export class LeshanProcess {
     return `coap://127.0.0.1:${this.coapPort}`;
   }
 
-  /** Performs one operation and returns what Leshan made of it. */
+  /** Performs one operation and returns what Leshan made of it, once its events up to then are here. */
   async perform(request: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
     const response = await fetch(this.#control, { method: "POST", body: JSON.stringify(request) });
-    return (await response.json()) as Record<string, unknown>;
+    const outcome = (await response.json()) as Record<string, unknown>;
+    const noted = Number(response.headers.get("Events"));
+    while (this.#events.length < noted && !this.#isClosed) await this.#news(1000);
+    return outcome;
   }
 
   mark(): Mark {

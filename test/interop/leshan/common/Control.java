@@ -74,8 +74,14 @@ final class Control {
         return list;
     }
 
-    private static void answer(HttpExchange exchange, JsonNode body) throws IOException {
+    private synchronized int count() {
+        return events.size();
+    }
+
+    /** With the number of events so far: what an operation caused on the wire was noted before its answer. */
+    private void answer(HttpExchange exchange, JsonNode body) throws IOException {
         byte[] bytes = JSON.writeValueAsBytes(body);
+        exchange.getResponseHeaders().set("Events", String.valueOf(count()));
         exchange.sendResponseHeaders(200, bytes.length);
         try (var out = exchange.getResponseBody()) {
             out.write(bytes);
