@@ -74,6 +74,25 @@ test("pull, DELIVERED, Install, INSTALLED, Activate, active", async () => {
   expect(await app.installed()).toBeUndefined();
 });
 
+test("a pushed package is DELIVERED when it is answered; with Update Supported Objects, Updates follow", async () => {
+  let updates = 0;
+  const stopListening = managed.server.onDeviceEvent(
+    ({ type }) => void (updates += type === "updated" ? 1 : 0),
+  );
+  await managed.write([9, 1, 8], true);
+  await managed.write(
+    [9, 1, 2],
+    createSimulatedImage({ name: "other", version: "2.1", size: 5000, seed: 4 }),
+  );
+  expect(await status(1)).toEqual([3, 3, false]);
+  expect(updates).toBe(0);
+  await managed.execute([9, 1, 4]);
+  await vi.waitFor(() => expect(updates).toBe(1), 5000);
+  expect(await status(1)).toEqual([4, 2, false]);
+  expect(await managed.read([9, 1, 0])).toBe("other");
+  stopListening();
+});
+
 test.each([[["a", "a"]], [["../state"]], [[""]]])("software named %j is refused", async (names) => {
   const made = createAgent({
     endpointName: "board",
