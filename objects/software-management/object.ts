@@ -83,7 +83,10 @@ const handlersOf = (runner: SoftwareRunner): SoftwareHandlers => ({
   pkgName: { read: () => infoOf(runner.record.state)?.name ?? "" },
   pkgVersion: { read: () => infoOf(runner.record.state)?.version ?? "" },
   package: { receive: (size: number | undefined) => receivePackage(runner, size) },
-  packageUri: { write: (uri) => runner.writePackageUri(uri) },
+  packageUri: {
+    check: () => runner.refuseUnlessListed("packageUriWritten"),
+    write: (uri) => runner.writePackageUri(uri),
+  },
   install: { execute: () => runner.request({ type: "installExecuted" }) },
   uninstall: {
     execute: (args) => runner.request({ type: "uninstallExecuted", forUpdate: isForUpdate(args) }),

@@ -92,10 +92,15 @@ export class SoftwareRunner {
     await this.#inTurn(() => this.#take(request, "promised"));
   }
 
+  /** @throws RequestError 4.05 when the state does not allow it now */
+  refuseUnlessListed(type: ServerRequest["type"]): void {
+    const { state } = this.#record;
+    if (!accepts(state, type)) throw refusal("4.05", type, state.name);
+  }
+
   openPush(size: number | undefined): Promise<PushedPackage> {
     return this.#inTurn(async () => {
-      const { state } = this.#record;
-      if (!accepts(state, "pushBegun")) throw refusal("4.05", "pushBegun", state.name);
+      this.refuseUnlessListed("pushBegun");
       await this.#lastEffect; // an older package may still be on its way out
       const writer = await this.#createPackage(size);
       try {

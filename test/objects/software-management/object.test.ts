@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PackageError } from "../../../agent/ports.js";
+import { PackageError, seconds } from "../../../agent/ports.js";
 import { goodUri, World } from "./world.js";
 
 const never = () => new Promise<never>(() => undefined);
@@ -147,6 +147,14 @@ describe("pushed software", () => {
     await expect(agent.receive("package")).rejects.toMatchObject({ code: "4.05" });
     await expect(agent.write("packageUri", goodUri)).rejects.toMatchObject({ code: "4.05" });
   });
+});
+
+test("a Package URI that cannot be taken is refused before anything else of its Write is applied", async () => {
+  const agent = await new World().agent();
+  const uri = agent.object.instances.get(0)?.["packageUri"];
+  expect(() => uri?.check?.(goodUri as never)).not.toThrow(); // the codec would have checked the type
+  await deliver(agent);
+  expect(() => uri?.check?.(goodUri as never)).toThrow(expect.objectContaining({ code: "4.05" }));
 });
 
 describe("what the installer cannot do", () => {
@@ -387,4 +395,21 @@ test("an agent that stops breaks off an installation, and tells nobody that it f
   const next = await world.agent();
   await next.settle();
   expect(await next.status()).toBe("4/2");
+});
+
+test("work that outlasts the agent writes nothing into the records of the next one", async () => {
+  const world = new World();
+  let end = () => {};
+  world.installer = { ...world.installer, uninstall: () => new Promise((resolve) => (end = resolve)) };
+  const agent = await world.agent();
+  await install(agent);
+  await agent.execute("uninstall");
+  await agent.settle();
+  const closed = agent.object.close?.();
+  await agent.clock.advance(seconds(31));
+  await closed;
+  const left = [...world.store.records];
+  end();
+  await agent.settle();
+  expect([...world.store.records]).toEqual(left);
 });
