@@ -3,6 +3,7 @@
  * one of them does not hold; a noisy machine is a reason to run it again.
  */
 import { cpus } from "node:os";
+import { benchCodec } from "./codec.js";
 import { benchDownload } from "./download.js";
 import { benchFormats } from "./formats.js";
 import { benchObservations } from "./observations.js";
@@ -13,7 +14,7 @@ process.stdout.write(
   `Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`,
 );
 let failed = 0;
-for (const bench of [benchRequests, benchFormats, benchDownload, benchPush, benchObservations]) {
+for (const bench of [benchRequests, benchFormats, benchCodec, benchDownload, benchPush, benchObservations]) {
   for (const { text, holds } of await bench()) {
     process.stdout.write(`${holds ? "holds" : "FAILS"}  ${text}\n`);
     if (!holds) failed++;

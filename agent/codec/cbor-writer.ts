@@ -66,11 +66,11 @@ export class CborWriter {
     const type = majorType << 5;
     const start = this.#length;
     if (argument < 24) {
-      this.#view.setUint8(start, type | Number(argument));
+      this.#bytes[start] = type | Number(argument);
       this.#length += 1;
     } else if (argument < 0x100) {
-      this.#view.setUint8(start, type | 24);
-      this.#view.setUint8(start + 1, Number(argument));
+      this.#bytes[start] = type | 24;
+      this.#bytes[start + 1] = Number(argument);
       this.#length += 2;
     } else if (argument < 0x10000) {
       this.#view.setUint8(start, type | 25);

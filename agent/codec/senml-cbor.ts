@@ -23,7 +23,13 @@ export function encodeSenmlCbor(records: readonly SenmlRecord[]): Uint8Array {
 }
 
 function writeRecord(writer: CborWriter, { baseName, baseTime, name, time, value }: SenmlRecord): void {
-  writer.map([baseName, baseTime, name, time, value].filter((field) => field !== undefined).length);
+  writer.map(
+    Number(baseName !== undefined) +
+      Number(baseTime !== undefined) +
+      Number(name !== undefined) +
+      Number(time !== undefined) +
+      Number(value !== undefined),
+  );
   if (baseName !== undefined) {
     writer.integer(labels.bn);
     writer.text(baseName);
@@ -62,28 +68,43 @@ export function decodeSenmlCbor(payload: Uint8Array, kind: PackKind = "pack"): S
 
 function readRecord(reader: CborReader, kind: PackKind): SenmlRecord {
   const record: PartialRecord = {};
-  const seen: (number | bigint | string)[] = []; // a few at most, or else `MAXIMUM_FIELDS` ends it
+  let known = 0; // a bit for each label that has come
+  let others: (number | bigint | string)[] | undefined;
   for (let left = reader.map(); reader.more(left); left--) {
     const label = reader.nextType === major.text ? reader.text() : reader.integer();
-    if (seen.includes(label)) throw new DecodeError("a field comes twice");
-    if (seen.push(label) > MAXIMUM_FIELDS) throw new DecodeError("a record has fewer fields");
+    const field = typeof label === "number" ? fieldsByLabel[label - lowestLabel] : undefined;
+    if (field !== undefined) {
+      const bit = 1 << ((label as number) - lowestLabel);
+      if (known & bit) throw comesTwice();
+      known |= bit;
+    } else {
+      others ??= [];
+      if (others.includes(label)) throw comesTwice();
+      if (others.push(label) > MAXIMUM_FIELDS) throw new DecodeError("a record has fewer fields");
+    }
     const scalar = isStructure(reader.nextType) ? reader.skip() : reader.scalar();
-    takeField(record, fieldOf(label), scalar, kind);
+    takeField(record, field ?? otherField(label), scalar, kind);
   }
   return record;
 }
 
-/** RFC 8428 has 15 of them, and others may come. */
+const comesTwice = () => new DecodeError("a field comes twice");
+
+/** Beside the 15 of RFC 8428 others may come. */
 const MAXIMUM_FIELDS = 64;
 
 const isStructure = (type: number | undefined) => type === major.array || type === major.map;
 
-const fieldsByLabel = new Map<number | bigint | string, string>(
-  Object.entries(labels).map(([field, label]) => [label, field]),
+const lowestLabel = Math.min(...Object.values(labels));
+
+const fieldsByLabel: readonly (string | undefined)[] = Object.entries(labels).reduce<string[]>(
+  (fields, [field, label]) => {
+    fields[label - lowestLabel] = field;
+    return fields;
+  },
+  [],
 );
 
 /** In CBOR the text "v" is not the label of `v`, but a field to ignore. */
-function fieldOf(label: number | bigint | string): string {
-  if (typeof label === "string") return label === "vlo" || label.endsWith("_") ? label : "";
-  return fieldsByLabel.get(label) ?? "";
-}
+const otherField = (label: number | bigint | string): string =>
+  typeof label === "string" && (label === "vlo" || label.endsWith("_")) ? label : "";
