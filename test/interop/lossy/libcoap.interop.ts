@@ -1,0 +1,175 @@
+/** libcoap's example client and server, over a way that loses a fifth of everything. */
+
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ExchangeError, type IncomingResponse } from "../../../agent/coap/exchange-types.js";
+import { resolvePeer } from "../../../platform/net/resolve.js";
+import { keepRunning, requirePrograms, run } from "./programs.js";
+import { type Relay, startRelay } from "./relay.js";
+import { bodyOf, startThing, type Thing } from "./thing.js";
+
+const sizes = [64 * 1024, 300 * 1024];
+
+let directory: string;
+let thing: Thing;
+/** From a foreign client to the thing. */
+let toThing: Relay;
+/**
+ * The same for bodies in blocks: libcoap 4.3 takes the duplicate of an answer for the answer to its next block, and so goes
+ * back, or writes one twice, whoever is at the other end.
+ */
+let toThingInBlocks: Relay;
+beforeAll(async () => {
+  requirePrograms("coap-client-notls", "coap-server-notls", "faketime");
+  directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-libcoap-"));
+  thing = await startThing();
+  toThing = await startRelay({ target: thing.port, seed: 1 });
+  toThingInBlocks = await startRelay({ target: thing.port, seed: 2, does: "loss" });
+});
+afterAll(async () => {
+  await toThing?.close();
+  await toThingInBlocks?.close();
+  await thing?.close();
+  if (directory) await rm(directory, { recursive: true, force: true });
+});
+
+/** As long as it takes, in the seconds of the program. */
+const patient = ["-B", "20000"];
+const uri = (path: string, relay = toThing) => `coap://127.0.0.1:${relay.port}/${path}`;
+const client = async (...argv: string[]) => {
+  const output = await run("coap-client-notls", [...patient, ...argv]);
+  // Of an error response it shows the code there, and ends as if nothing were.
+  expect(output.stderr).toBe("");
+  return output;
+};
+
+describe.concurrent("the client of libcoap", () => {
+  for (const size of sizes) {
+    test(`stores ${size} bytes in blocks, once`, async () => {
+      const file = join(directory, `to-store-${size}`);
+      await writeFile(file, bodyOf(size));
+      const path = `body/put-${size}`;
+      await client("-m", "put", "-t", "42", "-f", file, uri(path, toThingInBlocks));
+      const [body, ...others] = thing.stored.get(path) ?? [];
+      expect(body && Buffer.compare(body, bodyOf(size))).toBe(0);
+      expect(others).toEqual([]);
+    });
+  }
+
+  test("has twenty requests executed, each exactly once", async () => {
+    await Promise.all(
+      Array.from({ length: 20 }, (_, number) => client("-m", "post", uri(`execute/libcoap-${number}`))),
+    );
+    const counts = Array.from({ length: 20 }, (_, number) =>
+      thing.served.get(`POST execute/libcoap-${number}`),
+    );
+    expect(counts).toEqual(new Array(20).fill(1));
+  });
+
+  test("gets responses that come apart from their ACK, to requests that are served once", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, (_, number) => client("-m", "post", uri(`slow/libcoap-${number}`))),
+    );
+    expect(answers.map(({ stdout }) => stdout.toString().trim())).toEqual(new Array(5).fill("at last"));
+    const counts = Array.from({ length: 5 }, (_, number) => thing.served.get(`POST slow/libcoap-${number}`));
+    expect(counts).toEqual(new Array(5).fill(1));
+  });
+
+  test("gets an answer that needs blocks to a FETCH that needs blocks", async () => {
+    const body = bodyOf(5000);
+    const [request, answer] = [join(directory, "request"), join(directory, "answer")];
+    await writeFile(request, body);
+    await client("-m", "fetch", "-t", "42", "-f", request, "-o", answer, uri("twice", toThingInBlocks));
+    expect((await readFile(answer)).equals(Buffer.concat([body, body]))).toBe(true);
+    expect(thing.served.get("FETCH twice")).toBe(1);
+  });
+
+  test("observes, and is shown the newest value at last", async () => {
+    const observing = client("-w", "-s", "500", uri("observed"));
+    const deadline = Date.now() + 2000;
+    for (let value = 1; Date.now() < deadline; value++) {
+      void thing.notify(String(value));
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    // It takes the place of one that is under way, and what is left of its attempts: they may be lost together.
+    let fates = await thing.notify("1000");
+    for (let again = 0; again < 3 && fates[0] === "unanswered"; again++) fates = await thing.notify("1000");
+    expect(fates).toEqual(["acknowledged"]);
+    const shown = (await observing).stdout.toString().trim().split(/\s+/).map(Number);
+    expect(shown).toContain(1000);
+    expect(shown.length).toBeGreaterThan(2);
+    // It prints whatever comes; what it acknowledges twice is what came twice.
+    expect(shown.filter((value, index) => shown.indexOf(value) === index)).toEqual(
+      [...new Set(shown)].sort((one, other) => one - other),
+    );
+  });
+});
+
+describe.concurrent("the server of libcoap", () => {
+  let server: ReturnType<typeof keepRunning>;
+  let relay: Relay;
+  beforeAll(async () => {
+    const port = await freePort();
+    server = keepRunning("coap-server-notls", ["-A", "127.0.0.1", "-p", `${port}`, "-d", "50"]);
+    relay = await startRelay({ target: port, seed: 3, does: "loss" });
+  });
+  afterAll(async () => {
+    await relay?.close();
+    await server?.stop();
+  });
+  const ask = async (request: Parameters<Thing["endpoint"]["request"]>[1]) =>
+    thing.endpoint.request(await resolvePeer("127.0.0.1", relay.port), request);
+
+  /**
+   * It keeps no answers for duplicates, so that a last block that comes twice is one without a body to it: to store is
+   * repeated then, as it does no harm twice.
+   */
+  const insist = async (work: () => Promise<IncomingResponse>): Promise<IncomingResponse> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await work();
+        if (response.code !== "5.00" || attempt === 8) return response;
+      } catch (error) {
+        if (!(error instanceof ExchangeError) || error.reason !== "protocol" || attempt === 8) throw error;
+      }
+    }
+  };
+
+  test("answers a ping of ours", async () => {
+    await expect(thing.endpoint.ping(await resolvePeer("127.0.0.1", relay.port))).resolves.toBeUndefined();
+  });
+
+  test("answers apart from the ACK", async () => {
+    const { code } = await ask({ method: "GET", path: ["async"], query: ["1"] });
+    expect(code).toBe("2.05");
+  });
+
+  for (const size of sizes) {
+    test(`stores ${size} bytes and gives them back, both in blocks`, async () => {
+      const path = [`stored-${size}`];
+      const put = await insist(() => ask({ method: "PUT", path, contentFormat: 42, payload: bodyOf(size) }));
+      expect(["2.01", "2.04"]).toContain(put.code);
+      const got = await insist(() => ask({ method: "GET", path }));
+      expect([got.code, Buffer.compare(got.payload, bodyOf(size))]).toEqual(["2.05", 0]);
+    });
+  }
+});
+
+test("the way was as bad as it should be", () => {
+  for (const { lost, delayed } of [toThing.counts, toThingInBlocks.counts]) {
+    expect(Math.min(lost, delayed)).toBeGreaterThan(10);
+  }
+  expect(Math.min(toThing.counts.doubled, toThing.counts.reordered)).toBeGreaterThan(10);
+});
+
+async function freePort(): Promise<number> {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
