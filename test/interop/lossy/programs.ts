@@ -37,6 +37,8 @@ export async function run(program: Program, argv: readonly string[]): Promise<Ou
     child.once("error", reject);
     child.once("close", resolve);
   });
+  // It names a semaphore after its process ID, and one that was killed left its own behind: nothing has run yet.
+  if (stderr.includes("sem_open: File exists")) return run(program, argv);
   if (code !== 0) throw new Error(`${program} ${argv.join(" ")} ended with ${code}: ${stderr}`);
   return { stdout: Buffer.concat(stdout), stderr };
 }
