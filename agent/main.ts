@@ -38,6 +38,7 @@ import { parseServerUri } from "./binding/server-uri.js";
 import type { Accounts } from "./lwm2m/accounts.js";
 import { isUsable } from "./lwm2m/binding-choice.js";
 import { Bootstrap } from "./lwm2m/bootstrap/bootstrap.js";
+import { performDeletions } from "./lwm2m/bootstrap/deletions.js";
 import type { BootstrapState } from "./lwm2m/bootstrap/table.js";
 import { Client } from "./lwm2m/client.js";
 import { ObjectTree } from "./lwm2m/object-tree.js";
@@ -304,12 +305,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
   });
+  const accountTransactions = createAccountTransactions(accountStore, clock, abilities);
   const bootstrap = new Bootstrap({
     endpointName,
     version: policy.version,
     tree,
     accounts,
-    accountTransactions: createAccountTransactions(accountStore, clock, abilities),
+    accountTransactions,
     connect: ({ uri }) => binding.bootstrapConnection(parseServerUri(uri)),
     clock,
     random: systemRandom,
@@ -341,6 +343,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const begin = async () => {
     await pluginHost.start();
     await tree.start();
+    await performDeletions(tree, accountTransactions, log);
     stopAccountTimeout = removeAccountInTime(accountStore, { clock, log });
     await client.start(
       ({ shortServerId, uri }) => binding.connection(shortServerId, parseServerUri(uri)),

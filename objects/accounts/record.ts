@@ -4,7 +4,7 @@
  */
 import { type ObjectDefinition, resourceById } from "../../agent/model/definition.js";
 import { DecodeError } from "../../agent/model/errors.js";
-import { MAX_ID } from "../../agent/model/path.js";
+import { type InstancePath, MAX_ID } from "../../agent/model/path.js";
 import type { InstanceContent, ObjectContent } from "../../agent/model/value.js";
 import { integer, list, optional, type Parser, shape } from "../../agent/persistence/record-format.js";
 import { formatContent, parseContent } from "../../agent/persistence/value-format.js";
@@ -19,21 +19,35 @@ export interface AccountRecord {
   readonly factory: AccountContent;
   /** When the last bootstrap ended, in seconds since 1970; undefined when there was none. */
   readonly bootstrappedAt?: number;
+  /** Object Instances, of any Object, that it wants deleted. */
+  readonly deletions?: readonly InstancePath[];
 }
 
 export const parseAccountRecord: Parser<AccountRecord> = (json) => {
-  const { content, factory, bootstrappedAt } = shape({
+  const { content, factory, bootstrappedAt, deletions } = shape({
     content: parseAccounts,
     factory: parseAccounts,
     bootstrappedAt: optional(integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
+    deletions: optional(list(parseInstancePath)),
   })(json);
-  return { content, factory, ...(bootstrappedAt !== undefined && { bootstrappedAt }) };
+  return {
+    content,
+    factory,
+    ...(bootstrappedAt !== undefined && { bootstrappedAt }),
+    ...(deletions !== undefined && { deletions }),
+  };
 };
 
-export const formatAccountRecord = ({ content, factory, bootstrappedAt }: AccountRecord): unknown => ({
+export const formatAccountRecord = ({
+  content,
+  factory,
+  bootstrappedAt,
+  deletions,
+}: AccountRecord): unknown => ({
   content: formatAccounts(content),
   factory: formatAccounts(factory),
   bootstrappedAt,
+  deletions,
 });
 
 /** Do both hold the same, instance by instance? */
@@ -62,6 +76,14 @@ const parseInstance = (definition: ObjectDefinition, json: unknown): InstanceCon
     if (resource === undefined) throw new DecodeError(`${definition.name} has no Resource ${resourceId}`);
     return parseContent(resource, content);
   });
+
+const parseInstancePath: Parser<InstancePath> = (json) => {
+  const [objectId, objectInstanceId, ...rest] = list(integer(0, MAX_ID - 1))(json);
+  if (objectId === undefined || objectInstanceId === undefined || rest.length > 0) {
+    throw new DecodeError("that is no path of an Object Instance");
+  }
+  return [objectId, objectInstanceId];
+};
 
 function parseMap<T>(json: unknown, parse: (id: number, value: unknown) => T): ReadonlyMap<number, T> {
   const map = new Map<number, T>();

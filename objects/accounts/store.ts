@@ -3,7 +3,7 @@
  * power cut all of them are as they were before a change, or all as after it.
  */
 import { RequestError } from "../../agent/model/errors.js";
-import { formatPath, type ResourcePath } from "../../agent/model/path.js";
+import { formatPath, type InstancePath, type ResourcePath } from "../../agent/model/path.js";
 import type { ResourceContent } from "../../agent/model/value.js";
 import { PersistentRecord } from "../../agent/persistence/persistent-record.js";
 import type { Clock, Log, Store } from "../../agent/ports.js";
@@ -54,6 +54,7 @@ export class AccountStore {
   readonly #clock: Clock;
   readonly #listeners = new Set<ContentListener>();
   #inBootstrap = false;
+  #lastUpdate: Promise<void> = Promise.resolve();
 
   constructor(record: PersistentRecord<AccountRecord>, clock: Clock) {
     this.#record = record;
@@ -67,6 +68,11 @@ export class AccountStore {
   /** Seconds since 1970; undefined when no bootstrap ever changed the accounts. */
   get bootstrappedAt(): number | undefined {
     return this.#record.value.bootstrappedAt;
+  }
+
+  /** Object Instances that the last bootstrap wants deleted, and that may still be there. */
+  get deletions(): readonly InstancePath[] {
+    return this.#record.value.deletions ?? [];
   }
 
   /** Hears of every change but the Writes of Servers. Call the result to stop listening. */
@@ -95,11 +101,13 @@ export class AccountStore {
     this.#emit(before);
   }
 
-  async #update(change: (content: AccountContent) => AccountContent): Promise<void> {
-    await this.#record.update((record) => {
+  #update(change: (content: AccountContent) => AccountContent): Promise<void> {
+    const update = this.#record.update((record) => {
       if (this.#inBootstrap) throw new RequestError("5.03", "a bootstrap is changing the accounts");
       return { ...record, content: change(record.content) };
     });
+    this.#lastUpdate = update.catch(() => undefined); // whoever asked hears of it
+    return update;
   }
 
   /**
@@ -109,15 +117,19 @@ export class AccountStore {
   async begin(): Promise<void> {
     if (this.#inBootstrap) throw new Error("a bootstrap is going on already");
     this.#inBootstrap = true;
-    await this.#record.update((record) => record); // Writes that came before are in the content afterwards
+    await this.#lastUpdate; // a Write that is under way is in the content afterwards
   }
 
   /** Makes the outcome of a bootstrap durable, all of it or nothing. The bootstrap goes on until `end`. */
-  async commit(content: AccountContent): Promise<void> {
+  async commit(content: AccountContent, deletions: readonly InstancePath[]): Promise<void> {
     const before = this.content;
     const bootstrappedAt = Math.floor(this.#clock.date().getTime() / 1000);
-    await this.#record.update((record) => ({ ...record, content, bootstrappedAt }));
+    await this.#record.update((record) => ({ ...record, content, bootstrappedAt, deletions }));
     this.#emit(before);
+  }
+
+  deletionsDone(): Promise<void> {
+    return this.#record.update(({ deletions: _, ...record }) => record);
   }
 
   /** Harmless when no bootstrap is going on. */

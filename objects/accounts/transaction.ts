@@ -28,6 +28,10 @@ export const createAccountTransactions = (store: AccountStore, clock: Clock, abi
     await store.begin();
     return new AccountTransaction(store, clock, abilities);
   },
+  get deletions(): readonly InstancePath[] {
+    return store.deletions;
+  },
+  deletionsDone: () => store.deletionsDone(),
 });
 
 /** Of each Object: more than any device needs, and no way to fill its memory. */
@@ -116,10 +120,9 @@ export class AccountTransaction {
     return problemsOf(this.#outcome(() => true).content, this.#abilities);
   }
 
-  async commit(canDelete: (objectId: number) => boolean): Promise<readonly InstancePath[]> {
+  commit(canDelete: (objectId: number) => boolean, deletions: readonly InstancePath[]): Promise<void> {
     const { content, orphans } = this.#outcome(canDelete);
-    await this.#store.commit(this.#withLastBootstrapped(content));
-    return orphans;
+    return this.#store.commit(this.#withLastBootstrapped(content), [...deletions, ...orphans]);
   }
 
   /** What the changes come to, with what follows for Servers that have gone. */

@@ -13,15 +13,22 @@ import { createMemoryStore, type MemoryStore } from "../simulated/store.js";
 export interface FailableStore extends MemoryStore {
   /** What the next writes fail with. */
   fail: Error | undefined;
+  /** So many more writes succeed first. */
+  failFrom(writes: number, error: Error): void;
 }
 
 export function createFailableStore(initial?: Iterable<readonly [string, Uint8Array]>): FailableStore {
   const memory = createMemoryStore(initial);
+  let spared = 0;
   const store: FailableStore = {
     ...memory,
     fail: undefined,
+    failFrom(writes, error) {
+      spared = writes;
+      store.fail = error;
+    },
     async write(name, record) {
-      if (store.fail) throw store.fail;
+      if (store.fail && spared-- <= 0) throw store.fail;
       await memory.write(name, record);
     },
   };

@@ -8,6 +8,10 @@ import type { ObjectContent } from "../../model/value.js";
 export interface BootstrapAccounts {
   /** @throws Error when a bootstrap is going on */
   begin(): Promise<AccountTransaction>;
+  /** What the last bootstrap wants deleted; durable together with it. */
+  readonly deletions: readonly InstancePath[];
+  /** It is done. */
+  deletionsDone(): Promise<void>;
 }
 
 export interface AccountTransaction {
@@ -32,11 +36,11 @@ export interface AccountTransaction {
   problems(): readonly string[];
   /**
    * Makes the changes durable, all of them or none, with what follows for Servers that have gone (LwM2M Core 1.2
-   * §6.1.6, Unbootstrapping).
+   * §6.1.6, Unbootstrapping): Object Instances that only they could access are to be deleted.
    * @param canDelete can instances of this Object be deleted?
-   * @returns Object Instances that only Servers could access that have gone: they are to be deleted
+   * @param deletions Object Instances that are to be deleted anyway
    */
-  commit(canDelete: (objectId: number) => boolean): Promise<readonly InstancePath[]>;
+  commit(canDelete: (objectId: number) => boolean, deletions: readonly InstancePath[]): Promise<void>;
   /** Gives up what is not committed. Harmless afterwards. */
   end(): void;
 }

@@ -1,7 +1,7 @@
 /** Bootstraps: performs what the bootstrap table orders, and answers the Bootstrap-Server meanwhile. */
 import { contentFormats } from "../../codec/content-format.js";
 import type { AfterResponse } from "../../model/definition.js";
-import { RequestError } from "../../model/errors.js";
+import { DecodeError, RequestError } from "../../model/errors.js";
 import type { Clock, Log, Random, Timer } from "../../ports.js";
 import { millis } from "../../ports.js";
 import type { Accounts, BootstrapAccount } from "../accounts.js";
@@ -11,9 +11,16 @@ import { step, type Table } from "../state-machine.js";
 import type { BootstrapAccounts } from "./account-transaction.js";
 import type { BootstrapRunner } from "./bootstrap-runner.js";
 import type { BootstrapConnection, BootstrapPackAnswer } from "./connection.js";
+import { performDeletions } from "./deletions.js";
 import type { BootstrapOperation } from "./operations.js";
 import { BootstrapSession } from "./session.js";
-import { type BootstrapEffect, type BootstrapEvent, type BootstrapState, bootstrapTable } from "./table.js";
+import {
+  type BootstrapEffect,
+  type BootstrapEvent,
+  type BootstrapState,
+  bootstrapTable,
+  type CommitFailure,
+} from "./table.js";
 
 export interface BootstrapOptions {
   readonly endpointName: string;
@@ -131,24 +138,34 @@ export class Bootstrap implements BootstrapRunner {
       throw new RequestError("4.06", `the configuration is inconsistent: ${problems.join("; ")}`);
     }
     this.#handle({ type: "finish" });
-    const after = await this.#commit(session);
-    return { code: "2.04", after };
+    return this.#commit(session);
   }
 
-  /** @throws RequestError 4.06 when an Object refuses what was written; what the store throws */
-  async #commit(session: BootstrapSession): Promise<AfterResponse> {
+  /**
+   * 5.00 when it cannot be made durable: an answer, no error, for the log has heard all about it.
+   * @throws RequestError 4.06 when an Object refuses what was written
+   */
+  async #commit(session: BootstrapSession): Promise<Reply> {
     try {
-      const afters = await session.commit();
-      return () => {
+      const afters = await this.#commitAll(session);
+      const after = () => {
         this.#handle({ type: "committed" });
-        for (const after of afters) after();
+        for (const one of afters) one();
       };
+      return { code: "2.04", after };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#handle({ type: "notCommitted", reason });
-      if (error instanceof RequestError) throw new RequestError("4.06", reason, { cause: error });
-      throw error;
+      const failure = commitFailure(error);
+      this.#handle({ type: "notCommitted", ...failure });
+      if (error instanceof RequestError) throw new RequestError("4.06", failure.reason, { cause: error });
+      return { code: "5.00" };
     }
+  }
+
+  async #commitAll(session: BootstrapSession): Promise<AfterResponse[]> {
+    const { tree, accountTransactions, log } = this.#options;
+    const afters = await session.commit();
+    await performDeletions(tree, accountTransactions, log);
+    return afters;
   }
 
   #openSession(): Promise<BootstrapSession> {
@@ -192,9 +209,13 @@ export class Bootstrap implements BootstrapRunner {
         this.#exchange++;
         this.#endSession();
         return;
-      case "report":
-        log.warn("bootstrap failed", { reason: effect.failure, next: this.#state.name });
+      case "report": {
+        const { failure: reason, advice } = effect;
+        const next = this.#state.name;
+        if (advice === undefined) log.warn("bootstrap failed", { reason, next });
+        else log.error("bootstrap failed", { reason, advice, next });
         return;
+      }
       case "end":
         this.#exchange++;
         this.#endSession();
@@ -251,11 +272,11 @@ export class Bootstrap implements BootstrapRunner {
       session.applyPack(pack.contentFormat, pack.payload);
       const problems = session.problems();
       if (problems.length > 0) return { type: "notCommitted", reason: problems.join("; ") };
-      const afters = await session.commit();
+      const afters = await this.#commitAll(session);
       for (const after of afters) after();
       return { type: "committed" };
     } catch (error) {
-      return { type: "notCommitted", reason: error instanceof Error ? error.message : String(error) };
+      return { type: "notCommitted", ...commitFailure(error) };
     }
   }
 
@@ -265,10 +286,10 @@ export class Bootstrap implements BootstrapRunner {
   }
 
   #begun(): Promise<BootstrapSession> {
-    const { tree, version, log, accountTransactions } = this.#options;
+    const { tree, version, accountTransactions } = this.#options;
     this.#session ??= this.#lastEnd
       .then(() => accountTransactions.begin())
-      .then((accounts) => new BootstrapSession({ tree, accounts, version, log }));
+      .then((accounts) => new BootstrapSession({ tree, accounts, version }));
     return this.#session;
   }
 
@@ -280,4 +301,16 @@ export class Bootstrap implements BootstrapRunner {
     );
     this.#session = undefined;
   }
+}
+
+/** What the Bootstrap-Server wrote may be at fault, or the device: then its operator has to know. */
+function commitFailure(error: unknown): CommitFailure {
+  const reason = reasonOf(error);
+  if (error instanceof RequestError || error instanceof DecodeError) return { reason };
+  return { reason, advice: "make room in the state directory and make it writable; the old accounts stay" };
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return [error.message, ...error.errors.map(reasonOf)].join("; ");
+  return error instanceof Error ? error.message : String(error);
 }

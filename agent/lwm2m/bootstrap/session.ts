@@ -8,7 +8,6 @@ import { payloadCodec } from "../../codec/payload.js";
 import type { AfterResponse, ObjectDefinition } from "../../model/definition.js";
 import { RequestError } from "../../model/errors.js";
 import { formatPath, type InstancePath, type ObjectPath, type RootPath } from "../../model/path.js";
-import type { Log } from "../../ports.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import type { ObjectTree } from "../object-tree.js";
 import type { LwM2mVersion, Reply } from "../operations.js";
@@ -21,7 +20,6 @@ export interface BootstrapSessionOptions {
   readonly tree: ObjectTree;
   readonly accounts: AccountTransaction;
   readonly version: LwM2mVersion;
-  readonly log: Log;
 }
 
 /** Bootstrap-Read is for Server and Access Control (Core 1.2 §6.1.7.5). */
@@ -166,29 +164,17 @@ export class BootstrapSession {
   }
 
   /**
-   * Makes everything durable, the accounts last: with them the bootstrap has happened.
+   * Makes everything durable, the accounts last: with them the bootstrap has happened. Deletions follow.
    * @returns what is to happen after the answer to the Bootstrap-Finish
    * @throws RequestError when an Object refuses what was written; what the store throws
    */
   async commit(): Promise<AfterResponse[]> {
     const { accounts, tree } = this.#options;
-    const { afters, orphans } = await allOrNothing(async (onFailure) => ({
-      afters: await this.#objects.apply((undo) => onFailure(async () => void (await undo()))),
-      orphans: await accounts.commit((objectId) => tree.canDelete(objectId)),
-    }));
-    for (const path of [...this.#objects.deletions(), ...orphans]) await this.#deleteFor(path);
-    return afters;
-  }
-
-  /** The bootstrap counts already: an instance that resists is one for the log. */
-  async #deleteFor([objectId, objectInstanceId]: InstancePath): Promise<void> {
-    const { tree, log } = this.#options;
-    if (!tree.hasInstance(objectId, objectInstanceId)) return;
-    try {
-      await tree.delete(objectId, objectInstanceId);
-    } catch (error) {
-      log.error("instance not deleted", { path: formatPath([objectId, objectInstanceId]), error });
-    }
+    return allOrNothing(async (onFailure) => {
+      const afters = await this.#objects.apply((undo) => onFailure(async () => void (await undo())));
+      await accounts.commit((objectId) => tree.canDelete(objectId), this.#objects.deletions());
+      return afters;
+    });
   }
 
   /** Forgets what is not committed. */

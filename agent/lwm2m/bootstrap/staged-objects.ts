@@ -121,7 +121,9 @@ export class StagedObjects {
     onFailure: (undo: Undo) => void,
   ): Promise<AfterResponse | undefined> {
     const [objectId, objectInstanceId] = path;
-    if (kind === "create") {
+    // One that an earlier attempt could not take back is there already.
+    const isThere = this.#tree.hasInstance(objectId, objectInstanceId);
+    if (kind === "create" && !isThere) {
       await this.#tree.create([objectId], new Map([[objectInstanceId, content]]));
       onFailure(() => this.#tree.delete(objectId, objectInstanceId));
       return undefined;

@@ -55,8 +55,14 @@ export type BootstrapEvent =
   /** A Bootstrap-Finish after which the configuration is consistent. */
   | { readonly type: "finish" }
   | { readonly type: "committed" }
-  /** It could not be made durable, or the pack was inconsistent. Nothing has changed. */
-  | { readonly type: "notCommitted"; readonly reason: string };
+  /** It could not be made durable, or the pack was inconsistent. The accounts are as before. */
+  | ({ readonly type: "notCommitted" } & CommitFailure);
+
+export interface CommitFailure {
+  readonly reason: string;
+  /** What an operator can do about it; absent when it is for the Bootstrap-Server to correct. */
+  readonly advice?: string;
+}
 
 export type BootstrapEffect =
   | { readonly do: "wait"; readonly duration: Millis }
@@ -64,7 +70,7 @@ export type BootstrapEffect =
   | { readonly do: "applyPack" }
   | { readonly do: "request"; readonly withFormat: boolean }
   | { readonly do: "rollback" }
-  | { readonly do: "report"; readonly failure: string }
+  | { readonly do: "report"; readonly failure: string; readonly advice?: string }
   /** The run is over. */
   | { readonly do: "end"; readonly outcome: "done" | "failed" };
 
@@ -111,6 +117,12 @@ export const bootstrapTable = ({
     return [{ name: "waiting", attempt: attempt + 1, failures: failed }, ...over, wait(pause)];
   };
 
+  const report = ({ reason, advice }: CommitFailure): BootstrapEffect => ({
+    do: "report",
+    failure: reason,
+    ...(advice !== undefined && { advice }),
+  });
+
   const stop = ({ failures }: Progress): Step => [
     { name: "idle", failures },
     { do: "rollback" },
@@ -148,9 +160,9 @@ export const bootstrapTable = ({
         { name: "idle", failures: 0 },
         { do: "end", outcome: "done" },
       ],
-      notCommitted: (state, { reason }) => {
+      notCommitted: (state, failure) => {
         const [next, request] = ask(state, true);
-        return [next, { do: "rollback" }, { do: "report", failure: reason }, ...(request ? [request] : [])];
+        return [next, { do: "rollback" }, report(failure), ...(request ? [request] : [])];
       },
       stop,
     },
@@ -172,7 +184,7 @@ export const bootstrapTable = ({
     },
     finishing: {
       committed: () => [{ name: "lingering" }, { do: "end", outcome: "done" }, wait(finishPatience)],
-      notCommitted: (state, { reason }) => [...open(state), { do: "report", failure: reason }],
+      notCommitted: (state, failure) => [...open(state), report(failure)],
       stop,
     },
     lingering: {

@@ -38,7 +38,7 @@ async function replaceAll({ transactions }: Awaited<ReturnType<typeof open>>): P
   transaction.delete(1);
   transaction.write(0, new Map([[7, securityOf(201)]]));
   transaction.write(1, new Map([[3, serverOf(201, 60)]]));
-  await transaction.commit(() => false).finally(() => transaction.end());
+  await transaction.commit(() => false, []).finally(() => transaction.end());
 }
 
 test("a bootstrap survives a restart, and a configuration that changes is heard about what changed", async () => {

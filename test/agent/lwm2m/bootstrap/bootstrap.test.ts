@@ -206,7 +206,7 @@ describe("a Bootstrap-Finish", () => {
     expect(world.accounts.servers()).toEqual([]);
     expect(folder.folders.size).toBe(0);
     expect(world.log.lines.filter(({ level }) => level === "error")).toMatchObject([
-      { event: "operation failed" },
+      { event: "bootstrap failed", fields: { reason: "the disk is full", next: "open" } },
     ]);
 
     store.fail = undefined;

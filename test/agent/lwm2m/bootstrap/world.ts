@@ -9,6 +9,7 @@ import type {
 } from "../../../../agent/coap/exchange-types.js";
 import { payloadCodec } from "../../../../agent/codec/payload.js";
 import { Bootstrap } from "../../../../agent/lwm2m/bootstrap/bootstrap.js";
+import { performDeletions } from "../../../../agent/lwm2m/bootstrap/deletions.js";
 import { Client } from "../../../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../../../agent/lwm2m/object-tree.js";
 import type { LwM2mVersion } from "../../../../agent/lwm2m/operations.js";
@@ -120,16 +121,17 @@ export async function createBootstrapWorld({
   ]) {
     tree.add(object);
   }
+  const accountTransactions = createAccountTransactions(accountStore, clock, {
+    unsupported: (uri, mode) =>
+      uri.startsWith("coap://") && mode === 3 ? undefined : `no way to ${uri} with mode ${mode}`,
+    oscore,
+  });
   const bootstrap = new Bootstrap({
     endpointName: "board",
     version,
     tree,
     accounts,
-    accountTransactions: createAccountTransactions(accountStore, clock, {
-      unsupported: (uri, mode) =>
-        uri.startsWith("coap://") && mode === 3 ? undefined : `no way to ${uri} with mode ${mode}`,
-      oscore,
-    }),
+    accountTransactions,
     connect: ({ uri }) => binding.bootstrapConnection(parseServerUri(uri)),
     clock,
     random: createSeededRandom(3),
@@ -183,6 +185,7 @@ export async function createBootstrapWorld({
     log,
   });
   await tree.start();
+  await performDeletions(tree, accountTransactions, log);
   const stopping = new AbortController();
   const ask = async (request: Request): Promise<IncomingResponse> => {
     const response = bootstrapServer.request(clientPeer, request);
