@@ -4,6 +4,7 @@
  * feeds it again.
  */
 import { faultOf } from "../agent/model/conformity.js";
+import { instanceSize } from "../agent/model/content-size.js";
 import {
   type AfterResponse,
   type AnyHandlers,
@@ -17,7 +18,7 @@ import {
 } from "../agent/model/definition.js";
 import { RequestError } from "../agent/model/errors.js";
 import type { ObjectHandle, ResourceValues } from "../agent/model/object-handle.js";
-import { equalContent, isResourceInstances, type ResourceContent } from "../agent/model/value.js";
+import { equalContent, type ResourceContent } from "../agent/model/value.js";
 import { PersistentRecord } from "../agent/persistence/persistent-record.js";
 import type { Log, Store } from "../agent/ports.js";
 import { formatStored, parseStored, type StoredInstances } from "./stored-record.js";
@@ -320,19 +321,5 @@ function assign(values: Map<number, ResourceContent>, id: number, value: Resourc
   else values.set(id, value);
 }
 
-/** What the record costs, roughly: each value some bytes more than it has. */
-function sizeOf(instances: StoredInstances): number {
-  let size = 0;
-  for (const { values } of instances.values())
-    for (const value of values.values()) size += contentSize(value);
-  return size;
-}
-
-function contentSize(content: ResourceContent): number {
-  if (isResourceInstances(content)) {
-    return [...content.values()].reduce<number>((sum, value) => sum + contentSize(value), overhead);
-  }
-  if (typeof content === "string") return overhead + 3 * content.length; // UTF-8 has at most three bytes for each unit
-  return content instanceof Uint8Array ? overhead + content.length : overhead;
-}
-const overhead = 16;
+const sizeOf = (instances: StoredInstances): number =>
+  [...instances.values()].reduce((sum, { values }) => sum + instanceSize(values), 0);

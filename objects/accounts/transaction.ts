@@ -1,4 +1,5 @@
 /** A bootstrap at work on the accounts: a copy that becomes what is durable, or is forgotten. */
+import { instanceSize } from "../../agent/model/content-size.js";
 import { RequestError } from "../../agent/model/errors.js";
 import { formatPath, type InstancePath, MAX_ID } from "../../agent/model/path.js";
 import type { ObjectContent, ObjectLink } from "../../agent/model/value.js";
@@ -37,6 +38,9 @@ export const createAccountTransactions = (store: AccountStore, clock: Clock, abi
 /** Of each Object: more than any device needs, and no way to fill its memory. */
 const maximumInstances = 256;
 
+/** Of all values together: room for the certificates of dozens of Servers. */
+const maximumBytes = 256 * 1024;
+
 const noContent: ObjectContent = new Map();
 
 export class AccountTransaction {
@@ -65,15 +69,19 @@ export class AccountTransaction {
   }
 
   write(objectId: number, content: ObjectContent): void {
+    let changed = this.#content;
+    const written: number[] = [];
     for (const [wanted, resources] of content) {
-      const id = wanted === MAX_ID ? lowestFreeId(this.#content, objectId) : wanted;
-      const present = this.#content.get(objectId)?.get(id);
-      if (present === undefined && this.content(objectId).size >= maximumInstances) {
-        throw new RequestError("5.00", `there is no room for /${objectId}/${id}`);
-      }
-      this.#content = withInstance(this.#content, objectId, id, new Map([...(present ?? []), ...resources]));
-      this.#written.add(formatPath([objectId, id]));
+      const id = wanted === MAX_ID ? lowestFreeId(changed, objectId) : wanted;
+      const present = changed.get(objectId)?.get(id);
+      changed = withInstance(changed, objectId, id, new Map([...(present ?? []), ...resources]));
+      written.push(id);
     }
+    if ((changed.get(objectId)?.size ?? 0) > maximumInstances || sizeOf(changed) > maximumBytes) {
+      throw new RequestError("5.00", `there is no room for this in Object ${objectId}`);
+    }
+    this.#content = changed;
+    for (const id of written) this.#written.add(formatPath([objectId, id]));
   }
 
   replace(objectId: number, content: ObjectContent): void {
@@ -185,6 +193,11 @@ export class AccountTransaction {
     return paths;
   }
 }
+
+const sizeOf = (content: AccountContent): number =>
+  [...content.values()]
+    .flatMap((instances) => [...instances.values()])
+    .reduce((sum, resources) => sum + instanceSize(resources), 0);
 
 /** Of the Servers that have an instance of Security. */
 function shortServerIds(content: AccountContent): ReadonlySet<number> {

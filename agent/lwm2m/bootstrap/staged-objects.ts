@@ -2,6 +2,8 @@
  * What a bootstrap wants of Objects other than those of the accounts. It is collected until the Bootstrap-Finish, so that
  * a bootstrap that fails leaves them alone; then it is applied, and can be taken back until the accounts are durable.
  */
+
+import { instanceSize } from "../../model/content-size.js";
 import { type AfterResponse, resourceById } from "../../model/definition.js";
 import { RequestError } from "../../model/errors.js";
 import { formatPath, type InstancePath, MAX_ID } from "../../model/path.js";
@@ -16,14 +18,19 @@ type Staged =
   | { readonly kind: "create" | "merge" | "replace"; readonly content: InstanceContent }
   | { readonly kind: "delete" };
 
+type StagedInstances = ReadonlyMap<number, Staged>;
+
 /** Of each Object: no way for the Bootstrap-Server to fill our memory. */
 const maximumInstances = 256;
+
+/** Of all values together. */
+const maximumBytes = 256 * 1024;
 
 type Undo = () => Promise<unknown>;
 
 export class StagedObjects {
   readonly #tree: ObjectTree;
-  readonly #staged = new Map<number, Map<number, Staged>>();
+  readonly #staged = new Map<number, StagedInstances>();
 
   constructor(tree: ObjectTree) {
     this.#tree = tree;
@@ -44,36 +51,45 @@ export class StagedObjects {
    * @throws RequestError 4.00 for an instance that cannot be there
    */
   write(objectId: number, content: ObjectContent): void {
-    if ((this.#staged.get(objectId)?.size ?? 0) + content.size > maximumInstances) {
-      throw new RequestError("5.00", `there is no room for more instances of Object ${objectId}`);
-    }
-    for (const id of content.keys())
-      this.#checkPossible(objectId, id === MAX_ID ? this.#freeId(objectId) : id);
+    const changed = new Map(this.#staged.get(objectId));
     for (const [wanted, resources] of content) {
-      const id = wanted === MAX_ID ? this.#freeId(objectId) : wanted;
-      this.#set(objectId, id, this.#written([objectId, id], this.#writable(objectId, resources)));
+      const id = wanted === MAX_ID ? this.#freeId(objectId, changed) : wanted;
+      this.#checkPossible(objectId, id);
+      changed.set(id, this.#written([objectId, id], changed.get(id), this.#writable(objectId, resources)));
     }
+    this.#checkRoom(objectId, changed);
+    this.#staged.set(objectId, changed);
   }
 
   /** Deletes what can be deleted; the others stay as they are. */
   delete(objectId: number, objectInstanceId?: number): void {
     const ids = objectInstanceId === undefined ? this.instanceIds(objectId) : [objectInstanceId];
+    const changed = new Map(this.#staged.get(objectId));
     for (const id of ids) {
-      if (!this.#tree.hasInstance(objectId, id)) this.#staged.get(objectId)?.delete(id);
-      else if (this.#tree.canDelete(objectId)) this.#set(objectId, id, { kind: "delete" });
+      if (!this.#tree.hasInstance(objectId, id)) changed.delete(id);
+      else if (this.#tree.canDelete(objectId)) changed.set(id, { kind: "delete" });
     }
+    this.#staged.set(objectId, changed);
   }
 
-  #set(objectId: number, objectInstanceId: number, staged: Staged): void {
-    const instances = this.#staged.get(objectId) ?? new Map<number, Staged>();
-    this.#staged.set(objectId, instances.set(objectInstanceId, staged));
-  }
-
-  #written([objectId, objectInstanceId]: InstancePath, content: InstanceContent): Staged {
-    const before = this.#staged.get(objectId)?.get(objectInstanceId);
+  #written(
+    [objectId, objectInstanceId]: InstancePath,
+    before: Staged | undefined,
+    content: InstanceContent,
+  ): Staged {
     if (before?.kind === "delete") return { kind: "replace", content };
     if (before !== undefined) return { kind: before.kind, content: new Map([...before.content, ...content]) };
     return { kind: this.#tree.hasInstance(objectId, objectInstanceId) ? "merge" : "create", content };
+  }
+
+  #checkRoom(objectId: number, changed: StagedInstances): void {
+    const all = [...new Map(this.#staged).set(objectId, changed).values()];
+    const size = all
+      .flatMap((instances) => [...instances.values()])
+      .reduce((sum, staged) => sum + (staged.kind === "delete" ? 0 : instanceSize(staged.content)), 0);
+    if (changed.size > maximumInstances || size > maximumBytes) {
+      throw new RequestError("5.00", `there is no room for this in Object ${objectId}`);
+    }
   }
 
   #checkPossible(objectId: number, objectInstanceId: number): void {
@@ -81,10 +97,11 @@ export class StagedObjects {
     throw new RequestError("4.00", `${formatPath([objectId, objectInstanceId])} cannot be created`);
   }
 
-  #freeId(objectId: number): number {
-    const taken = new Set(this.instanceIds(objectId));
+  #freeId(objectId: number, staged: StagedInstances): number {
+    const isTaken = (id: number) =>
+      staged.has(id) ? staged.get(id)?.kind !== "delete" : this.#tree.hasInstance(objectId, id);
     let id = 0;
-    while (taken.has(id)) id++;
+    while (isTaken(id)) id++;
     return id;
   }
 

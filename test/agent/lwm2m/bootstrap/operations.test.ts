@@ -95,6 +95,31 @@ describe("a Bootstrap-Write", () => {
     expect(codes.at(-1)).toBe("5.00");
   });
 
+  test.each([
+    ["the accounts", [0, 1], 3, new Uint8Array(30_000)],
+    ["another Object", [16, 1], 0, new Map([[0, "x".repeat(10_000)]])],
+  ] as const)(
+    "of values without end into %s is refused, and nothing of it is kept",
+    async (_, path, id, value) => {
+      const world = await started();
+      const [objectId] = path;
+      const write = (instanceId: number) =>
+        world.write([objectId], new Map([[instanceId, instance([id, value])]]));
+      const codes: string[] = [];
+      for (let instanceId = 1; instanceId <= 12; instanceId++) codes.push(await write(instanceId));
+      expect(codes).toEqual([...Array(8).fill("2.04"), ...Array(4).fill("5.00")]);
+      expect(await write(8)).toBe("2.04");
+      expect(await world.discover(objectId)).not.toContain(`</${objectId}/9>`);
+    },
+  );
+
+  test("of several instances of which one has no room keeps none", async () => {
+    const world = await started();
+    const many = Array.from({ length: 257 }, (_, id) => [id, instance([5, 1])] as const);
+    expect(await world.write([1], new Map(many))).toBe("5.00");
+    expect(await world.discover(1)).not.toContain("</1/0>");
+  });
+
   test("of other Objects waits for the Bootstrap-Finish", async () => {
     const folder = createFolder(new Map([[0, new Map([[0, "old"]])]]));
     const world = await started({ objects: [folder] });
