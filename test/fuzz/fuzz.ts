@@ -5,6 +5,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createSeededRandom } from "../simulated/random.js";
+import { bootstrap } from "./bootstrap.js";
 import { client } from "./client.js";
 import { decoders } from "./decoders.js";
 import type { Target } from "./target.js";
@@ -40,7 +41,7 @@ export const BATCH_SIZE = 500;
 /** No input of some 2,000 bytes takes that long, even on a busy machine. */
 const SLOW_MILLISECONDS = 3000;
 
-const targets: readonly Target[] = [...decoders, client].flatMap((target) =>
+const targets: readonly Target[] = [...decoders, client, bootstrap].flatMap((target) =>
   Array.from({ length: target.weight }, () => target),
 );
 

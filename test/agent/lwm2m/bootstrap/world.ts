@@ -148,6 +148,7 @@ export async function createBootstrapWorld({
   });
   let handlers: DatagramHandlers | undefined;
   const requests: IncomingRequest[] = [];
+  const sent: Uint8Array[] = [];
   const endpointAt = (from: Peer, onRequest: (request: IncomingRequest) => Response): Endpoint =>
     createEndpoint({
       clock,
@@ -173,6 +174,7 @@ export async function createBootstrapWorld({
       return {
         local: clientPeer,
         send: (datagram, to) => {
+          sent.push(datagram);
           const at = to.key === bootstrapPeer.key ? bootstrapServer : server;
           queueMicrotask(() => at.receive(datagram, clientPeer));
         },
@@ -205,6 +207,8 @@ export async function createBootstrapWorld({
     stopping,
     /** What the client asked of either server, as it came. */
     requests,
+    /** Every datagram that the client sent. */
+    sent,
     /** A request of the Bootstrap-Server, with its answer. */
     ask,
     /** The client as it is from the start: it registers, and bootstraps when it has to. */
