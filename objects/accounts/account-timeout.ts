@@ -18,11 +18,13 @@ export function removeAccountInTime(
   { clock, log }: { clock: Clock; log: Log },
 ): () => void {
   let timer: Timer | undefined;
+  let isOver = false;
   const remove = () => {
     store
       .change(withoutBootstrapServer)
       .then(() => log.info("Bootstrap-Server account removed", { reason: "its time has passed" }))
       .catch((error: unknown) => {
+        if (isOver) return;
         log.warn("Bootstrap-Server account not removed yet", { error });
         timer = clock.after(busyDelay, remove);
       });
@@ -37,6 +39,7 @@ export function removeAccountInTime(
   const stopListening = store.onChange(schedule);
   schedule();
   return () => {
+    isOver = true;
     stopListening();
     timer?.cancel();
   };
