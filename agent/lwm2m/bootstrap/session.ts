@@ -10,7 +10,7 @@ import { RequestError } from "../../model/errors.js";
 import { formatPath, type InstancePath, type ObjectPath, type RootPath } from "../../model/path.js";
 import { allOrNothing } from "../all-or-nothing.js";
 import type { ObjectTree } from "../object-tree.js";
-import type { LwM2mVersion, Reply } from "../operations.js";
+import { isSince, type LwM2mVersion, type Reply } from "../operations.js";
 import type { AccountTransaction } from "./account-transaction.js";
 import { discoverLinks } from "./discover.js";
 import type { BootstrapOperation } from "./operations.js";
@@ -83,6 +83,7 @@ export class BootstrapSession {
 
   #read({ path, accept }: BootstrapOperation & { kind: "read" }): Reply {
     const [objectId, objectInstanceId] = path;
+    if (!isSince(this.#options.version, "1.1")) throw new RequestError("4.05", "1.0 has no Bootstrap-Read");
     const definition = this.#definition(objectId, "4.04");
     if (!readableObjects.includes(objectId)) {
       throw new RequestError("4.05", `${definition.name} is not for a Bootstrap-Read`);

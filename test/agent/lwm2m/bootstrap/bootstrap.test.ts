@@ -80,6 +80,18 @@ describe("a bootstrap", () => {
     expect(await outcome).toBe("done");
   });
 
+  test("of a client of 1.0 is as it was then: no `pct`, no Bootstrap-Read", async () => {
+    const world = await createBootstrapWorld({ version: "1.0" });
+    const { outcome } = await world.start();
+    expect(world.requests.map(({ query }) => query)).toEqual([["ep=board"]]);
+    expect((await world.ask({ method: "GET", path: ["1"], accept: 11542 })).code).toBe("4.05");
+    expect(await world.discover(0)).toBe('lwm2m="1.0",</0>;ver=1.2,</0/0>');
+    expect(await world.delete()).toBe("2.02");
+    expect(await provision(world)).toEqual(["2.04", "2.04", "2.04"]);
+    expect(await outcome).toBe("done");
+    expect(world.accounts.servers()).toMatchObject([{ shortServerId: 101 }]);
+  });
+
   test("is joined by whoever wants one meanwhile", async () => {
     const world = await createBootstrapWorld();
     const { outcome } = await world.start();
