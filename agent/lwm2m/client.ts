@@ -131,8 +131,8 @@ export class Client {
       void this.#forgetGoneAttributes(change.paths);
       if (change.paths.some(isNotificationDefault)) this.#observations.rulesChanged();
     });
-    await this.#recall();
-    await this.#registrations.start(connect, bootstrap);
+    const isComplete = await this.#recall();
+    await this.#registrations.start(connect, bootstrap, isComplete);
   }
 
   get usesQueueMode(): boolean {
@@ -244,19 +244,21 @@ export class Client {
     this.#observations.close();
   }
 
-  /** What Servers attached and observed in an earlier run. */
-  async #recall(): Promise<void> {
-    if (this.#memory === undefined) return;
-    const { attributes, observations, kept } = await this.#memory.load();
+  /** What Servers attached and observed in an earlier run. Resolves with whether all of that is known. */
+  async #recall(): Promise<boolean> {
+    if (this.#memory === undefined) return true;
+    const { attributes, observations, kept, isComplete } = await this.#memory.load();
     this.#attributes.restore(attributes);
     this.#observations.restore(observations, kept);
+    return isComplete;
   }
 
   /** The Server has answered a Register, which has ended its observations, or an Update. */
   #online(shortServerId: number): void {
-    const connection = this.#registrations.session(shortServerId)?.connection;
-    this.#observations.resume(shortServerId, (record) => connection?.restoreObserver?.(record));
-    this.#observations.reachable(shortServerId);
+    const session = this.#registrations.session(shortServerId);
+    const observerOf = (record: string) => session?.connection.restoreObserver?.(record);
+    if (this.#observations.resume(shortServerId, observerOf)) this.#observations.reachable(shortServerId);
+    else session?.observationsLost();
   }
 
   /** A Write may take Resource Instances away, and what was attached to them goes with them. */

@@ -96,14 +96,19 @@ export class ObservationMemory {
     });
   }
 
-  /** What was there before the restart. */
+  /** What was there before the restart. `isComplete`: no observation was lost, which its Server would wait for. */
   async load() {
-    const [attributes = [], observations = [], kept = []] = await Promise.all([
+    const [attributes, observations, kept] = await Promise.all([
       this.#attributes.load(),
       this.#observations.load(),
       this.#kept.load(),
     ]);
-    return { attributes, observations, kept };
+    return {
+      attributes: readable(attributes),
+      observations: readable(observations),
+      kept: readable(kept),
+      isComplete: observations !== "unreadable",
+    };
   }
 
   attributesChanged(): void {
@@ -123,6 +128,9 @@ export class ObservationMemory {
     await Promise.all([this.#attributes.close(), this.#observations.close(), this.#kept.close()]);
   }
 }
+
+const readable = <T>(loaded: readonly T[] | "unreadable" | undefined): readonly T[] =>
+  loaded === undefined || loaded === "unreadable" ? [] : loaded;
 
 // ---- How records look ------------------------------------------------------------------------------------------
 

@@ -194,30 +194,36 @@ export class Observations {
     this.#rememberedKept = new Map(kept.map(({ key, readings }) => [key, readings]));
   }
 
-  /** The registration of an earlier run goes on, and with it what the Server observed then. */
-  resume(shortServerId: number, observerOf: (record: string) => Observer | undefined): void {
+  /**
+   * The registration of an earlier run goes on, and with it what the Server observed then.
+   * @returns whether all of it does: the Server would wait for the rest
+   */
+  resume(shortServerId: number, observerOf: (record: string) => Observer | undefined): boolean {
     const mine = this.#remembered.filter(({ origin }) => origin.shortServerId === shortServerId);
-    if (mine.length === 0) return;
+    if (mine.length === 0) return true;
     this.#remembered = this.#remembered.filter((one) => !mine.includes(one));
-    for (const remembered of mine) this.#resume(remembered, observerOf);
-    this.#options.log.info("observations resumed", { shortServerId, count: this.#observations.size });
+    const lost = mine.filter((remembered) => !this.#resume(remembered, observerOf)).length;
+    this.#options.log.info("observations resumed", { shortServerId, count: mine.length - lost, lost });
     this.#options.changed.observations();
+    return lost === 0;
   }
 
   #resume(
     { key, origin, operation, parameters, observer: record }: RememberedObservation,
     observerOf: (record: string) => Observer | undefined,
-  ): void {
-    if (this.#observations.has(key)) return; // the Server was faster and has asked anew
+  ): boolean {
+    if (this.#observations.has(key)) return true; // the Server was faster and has asked anew
     try {
       const paths = pathsOf(origin, operation);
       const observer = observerOf(record);
-      if (observer === undefined) return;
+      if (observer === undefined) return false;
       const observation = new Observation(this.#context, { origin, operation, paths, parameters }, observer);
       this.#add(observation);
       observation.resume(this.#rememberedKept.get(key) ?? []);
+      return true;
     } catch (error) {
       this.#options.log.warn("observation not resumed", { ...origin, error });
+      return false;
     }
   }
 

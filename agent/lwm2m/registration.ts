@@ -78,6 +78,8 @@ export type RegistrationEvent =
   | { readonly type: "updateTriggered" }
   /** Execute of /1/x/4. */
   | { readonly type: "disabled"; readonly duration: Millis }
+  /** Of an earlier run: the Server waits for what does not go on. */
+  | { readonly type: "observationsLost" }
   /** Our address is another one, or the network came back. */
   | { readonly type: "networkChanged" };
 
@@ -194,6 +196,7 @@ export const registrationTable = (
       updateTriggered: update,
       // The first change begins the wait; further ones must not put the Update off for ever.
       changed: (state) => [{ ...state, stale: true }, ...waitFor(state.stale ? undefined : gatheringDelay)],
+      observationsLost: registerAnew,
       networkChanged: registerAnew,
       disabled: disable,
       stop: leave,

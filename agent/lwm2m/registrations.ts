@@ -55,6 +55,8 @@ export class Registrations {
   readonly #options: RegistrationsOptions;
   readonly #entries = new Map<number, Entry>();
   #connect: ConnectServer | undefined;
+  /** May registrations of an earlier run go on? */
+  #resumes = true;
   #bootstrap: BootstrapRunner | undefined;
   #order: OrderState = { name: "idle" };
   #timer: Timer | undefined;
@@ -66,8 +68,10 @@ export class Registrations {
     this.#options = options;
   }
 
-  async start(connect: ConnectServer, bootstrap?: BootstrapRunner): Promise<void> {
+  /** @param resumes whether registrations of an earlier run may go on, as far as they are remembered */
+  async start(connect: ConnectServer, bootstrap?: BootstrapRunner, resumes = true): Promise<void> {
     const { accounts, memory } = this.#options;
+    this.#resumes = resumes;
     this.#connect = connect;
     this.#bootstrap = bootstrap;
     await memory?.load();
@@ -210,7 +214,7 @@ export class Registrations {
     }
     const { session } = this.#add(account);
     const startDelay = policy.startDelay ?? millis(0);
-    const remembered = memory?.find(account, policy.endpointName);
+    const remembered = this.#resumes ? memory?.find(account, policy.endpointName) : undefined;
     if (remembered === undefined) return [turnOf(account, startDelay)];
     session.resume(remembered, startDelay);
     return [];

@@ -141,6 +141,11 @@ export class ServerSession {
     this.#handle({ type: "updateTriggered" });
   }
 
+  /** What the Server observed in an earlier run does not go on: a Register tells it so (Core §6.2.1). */
+  observationsLost(): void {
+    this.#handle({ type: "observationsLost" });
+  }
+
   networkChanged(): void {
     this.#handle({ type: "networkChanged" });
   }

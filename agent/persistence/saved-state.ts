@@ -32,15 +32,15 @@ export class SavedState<T> {
     this.#options = options;
   }
 
-  /** undefined when nothing was saved, or nothing that can be read: that is a line in the log. */
-  async load(): Promise<T | undefined> {
+  /** undefined when nothing was saved, "unreadable" when it cannot be had back: that is a line in the log. */
+  async load(): Promise<T | "unreadable" | undefined> {
     const { store, log, name, version, parse } = this.#options;
     try {
       const bytes = await store.read(name);
       return bytes && decodeRecord(bytes, version, parse);
     } catch (error) {
       log.warn("record unreadable", { record: name, error });
-      return undefined;
+      return "unreadable";
     }
   }
 

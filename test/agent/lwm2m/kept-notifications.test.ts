@@ -250,12 +250,29 @@ describe("after a restart of the program", () => {
     });
   });
 
-  test("a damaged record costs what it held, and a line in the log", async () => {
+  test("one observation that cannot go on makes the client register anew, without the others", async () => {
+    await observe(senmlJson);
+    await world.ask({ method: "GET", path: "/3/0/16", observe: 0, token: 0x71 });
+    await world.clock.advance(seconds(2));
+    const records = new Map(world.store.records);
+    const saved = JSON.parse(new TextDecoder().decode(records.get("observations")));
+    expect(saved.content).toHaveLength(2);
+    saved.content[1].observer = "{}";
+    records.set("observations", new TextEncoder().encode(JSON.stringify(saved)));
+    await restart(createMemoryStore(records));
+    await settle();
+    expect(world.requests.map(({ path }) => path)).toEqual(["rd/1", "rd"]);
+    expect(world.client.observationCount).toBe(0);
+    expect(world.client.registrationState(1)?.name).toBe("registered");
+  });
+
+  test("a damaged record costs what it held and a line in the log, and a Register tells the Server", async () => {
     await observe(senmlJson);
     const records = new Map(world.store.records);
     records.set("observations", new TextEncoder().encode('{"version":1,"content":[{"key":1}]}'));
     await restart(createMemoryStore(records));
     expect(world.client.observationCount).toBe(0);
+    expect(world.requests.map(({ path }) => path)).toEqual(["rd"]);
     expect(world.log.lines.some(({ event }) => event === "record unreadable")).toBe(true);
   });
 });

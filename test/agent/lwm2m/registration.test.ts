@@ -52,6 +52,7 @@ const events = {
   changed: { type: "changed" },
   updateTriggered: { type: "updateTriggered" },
   disabled: { type: "disabled", duration: seconds(5) },
+  observationsLost: { type: "observationsLost" },
   networkChanged: { type: "networkChanged" },
 } as const satisfies Record<RegistrationEvent["type"], RegistrationEvent>;
 
@@ -87,6 +88,7 @@ const transitions: Record<keyof typeof states, Partial<Record<RegistrationEvent[
     timerFired: [states.updating, update],
     updateTriggered: [states.updating, update],
     changed: [{ ...states.registered, stale: true }, gather],
+    observationsLost: [states.registering, register, forget],
     networkChanged: [states.registering, register, forget],
     disabled: [states.disabled, wait(5), deregister],
     stop: [states.unregistered, deregister],
