@@ -27,7 +27,7 @@ export function operationOf(request: IncomingHead | IncomingRequest): Operation 
     case "PUT":
       return putOperation(path, request);
     case "POST":
-      return postOperation(path, bodyOf(request));
+      return postOperation(path, request);
     case "DELETE":
       return { kind: "delete", path };
     default:
@@ -77,12 +77,21 @@ function putOperation(path: Path, request: IncomingHead | IncomingRequest): Oper
 }
 
 /** POST means Create, Write (partial) or Execute, by its level and its payload. */
-function postOperation(path: Path, body: Body): Operation {
+function postOperation(path: Path, request: IncomingHead | IncomingRequest): Operation {
+  const body = bodyOf(request);
   if (path.length === 1) return { kind: "create", path, ...body };
   const isExecute =
     path.length === 3 && (body.contentFormat === undefined || body.contentFormat === contentFormats.text);
-  return isExecute ? { kind: "execute", path, ...body } : { kind: "write", mode: "partial", path, ...body };
+  if (!isExecute) return { kind: "write", mode: "partial", path, ...body };
+  const hasPayload = !("payload" in request) || request.payload.length > 0;
+  return { kind: "execute", path, ...body, ...(!hasPayload && { payload: argumentsOf(request.query) }) };
 }
+
+const utf8 = new TextEncoder();
+
+/** Core 1.2 §6.2.2.3 shows the binding of a Registration Update Trigger as a query, `?0=U`: the same as `0='U'`. */
+const argumentsOf = (query: readonly string[]): Uint8Array =>
+  utf8.encode(query.map((part) => part.replace(/^(\d)=([^'].*)$/s, "$1='$2'")).join(","));
 
 export function responseOf({ code, contentFormat, payload, location, after }: Reply): Response {
   const response: { -readonly [Key in keyof Response]: Response[Key] } = { code };

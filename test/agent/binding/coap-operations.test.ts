@@ -63,6 +63,15 @@ test.each([
   { asks: request("POST", "/3/0/4", { accept: text }), for: { kind: "execute" } },
   { asks: request("POST", "/3/0/4", { contentFormat: text, payload: "1" }), for: { kind: "execute" } },
   { asks: request("POST", "/3/0/4", { payload: "1" }), for: { kind: "execute", payload: bytes("1") } },
+  { asks: request("POST", "/1/0/8", { query: ["0=U"] }), for: { kind: "execute", payload: bytes("0='U'") } },
+  {
+    asks: request("POST", "/1/0/8", { query: ["0='U'", "7"] }),
+    for: { kind: "execute", payload: bytes("0='U',7") },
+  },
+  {
+    asks: request("POST", "/1/0/8", { query: ["0=T"], contentFormat: text, payload: "0='U'" }),
+    for: { kind: "execute", payload: bytes("0='U'") },
+  },
   {
     asks: request("POST", "/16/0/0", { contentFormat: tlv }),
     for: { kind: "write", mode: "partial", path: [16, 0, 0] },
