@@ -6,6 +6,7 @@ import { Client } from "../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../agent/lwm2m/object-tree.js";
 import type { LwM2mVersion } from "../../agent/lwm2m/operations.js";
 import { RegistrationMemory } from "../../agent/lwm2m/registration-memory.js";
+import type { RegistrationPolicy } from "../../agent/lwm2m/registration-policy.js";
 import type { ObjectImplementation } from "../../agent/model/definition.js";
 import type { DatagramHandlers, Peer } from "../../agent/ports.js";
 import { createAccounts } from "../../objects/accounts/accounts.js";
@@ -27,6 +28,8 @@ export interface ObservingWorldOptions {
   /** Beside Security, Server, Device and Portfolio. */
   readonly objects?: readonly ObjectImplementation[];
   readonly store?: MemoryStore;
+  /** How the client registers. */
+  readonly registration?: Partial<RegistrationPolicy>;
 }
 
 /** A request of the Server. */
@@ -70,7 +73,7 @@ const methods = { GET: 1, POST: 2, PUT: 3, DELETE: 4, FETCH: 5 } as const;
  * CoAP messages, acknowledges what is confirmable, and writes down every notification.
  */
 export async function createObservingWorld(options: ObservingWorldOptions = {}) {
-  const { version = "1.1", account, objects = [], store = createMemoryStore() } = options;
+  const { version = "1.1", account, objects = [], store = createMemoryStore(), registration } = options;
   const clock = createSimulatedClock();
   const log = createRecordingLog();
   const tree = new ObjectTree();
@@ -101,6 +104,7 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
     endpointName: "board",
     version,
     binding: "U",
+    ...registration,
     tree,
     accounts,
     clock,
