@@ -140,7 +140,9 @@ export interface AgentOptions extends RegistrationOptions {
   readonly coap?: CoapSettings;
   /**
    * Take up the registrations of an earlier run with an Update, where their port is still to be had, in place of a new
-   * Register, which ends all observations of the Servers. Off unless given.
+   * Register, which ends all observations of the Servers. Off unless given, for two reasons: an observation
+   * is on disk only up to a second after it began, and where a power cut takes it the Server waits in vain; and programs that
+   * follow a firmware update wait for the Register after it.
    */
   readonly resumesRegistrations?: boolean;
   /** UDP port of this device; a free one when it is not given. */
