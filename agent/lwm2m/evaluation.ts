@@ -39,6 +39,9 @@ export type EvaluationEvent =
   /** What the targets hold. */
   | { readonly type: "looked"; readonly values: readonly ObservedValue[] };
 
+/** Which of the targets have to have something to say before anything is sent: one of them, or each. */
+export type Relation = "any" | "all";
+
 /** `look`: read all targets and say `looked`. `send`: what was just read goes out. */
 export type EvaluationEffect = "look" | "send";
 
@@ -67,31 +70,41 @@ export function evaluate(
   event: EvaluationEvent,
   now: Millis,
   rules: readonly ObservationRules[],
+  relation: Relation = "any",
 ): readonly [EvaluationState, ...EvaluationEffect[]] {
   switch (event.type) {
     case "changed":
-      return look(stale(state, event.targets), now, rules);
+      return look(stale(state, event.targets), now, rules, relation);
     case "timeReached":
-      return look(state, now, rules);
+      return look(state, now, rules, relation);
     case "owed":
-      return look(latched(state), now, rules);
+      return look(latched(state), now, rules, relation);
     case "looked": {
       const compared = compare(state, event.values, now, rules);
-      if (!isSendDue(compared, now, rules)) return look(compared, now, rules);
-      const [next, ...effects] = look(sent(compared, event.values, now), now, rules);
+      if (!isSendDue(compared, now, rules, relation)) return look(compared, now, rules, relation);
+      const [next, ...effects] = look(sent(compared, event.values, now), now, rules, relation);
       return [next, "send", ...effects];
     }
   }
 }
 
 /** The next moment at which there is something to do; undefined: only a change can make it speak. */
-export function dueAt(state: EvaluationState, rules: readonly ObservationRules[]): Millis | undefined {
-  if (state.isLooking) return undefined;
-  let due = Number.POSITIVE_INFINITY;
+export function dueAt(
+  state: EvaluationState,
+  rules: readonly ObservationRules[],
+  relation: Relation = "any",
+): Millis | undefined {
+  if (state.isLooking || state.targets.length === 0) return undefined;
+  let evaluationDue = Number.POSITIVE_INFINITY;
+  let sendDue = relation === "any" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   for (const [index, target] of state.targets.entries()) {
     const rule = rules[index];
-    if (rule) due = Math.min(due, sendDueAt(state, target, rule), evaluationDueAt(target, rule));
+    if (rule === undefined) continue;
+    const due = sendDueAt(state, target, rule);
+    sendDue = relation === "any" ? Math.min(sendDue, due) : Math.max(sendDue, due);
+    evaluationDue = Math.min(evaluationDue, evaluationDueAt(target, rule));
   }
+  const due = Math.min(sendDue, evaluationDue);
   return due === Number.POSITIVE_INFINITY ? undefined : millis(due);
 }
 
@@ -112,11 +125,18 @@ function evaluationDueAt({ evaluatedAt, isStale }: TargetState, rule: Observatio
 const isEvaluationDue = (target: TargetState, now: Millis, rule: ObservationRules | undefined): boolean =>
   rule !== undefined && evaluationDueAt(target, rule) <= now;
 
-const isSendDue = (state: EvaluationState, now: Millis, rules: readonly ObservationRules[]): boolean =>
-  state.targets.some((target, index) => {
+function isSendDue(
+  state: EvaluationState,
+  now: Millis,
+  rules: readonly ObservationRules[],
+  relation: Relation,
+): boolean {
+  const isDue = (target: TargetState, index: number) => {
     const rule = rules[index];
     return rule !== undefined && sendDueAt(state, target, rule) <= now;
-  });
+  };
+  return relation === "any" ? state.targets.some(isDue) : state.targets.every(isDue);
+}
 
 function stale(state: EvaluationState, indexes: readonly number[]): EvaluationState {
   const targets = state.targets.map((target, index) =>
@@ -135,8 +155,9 @@ function look(
   state: EvaluationState,
   now: Millis,
   rules: readonly ObservationRules[],
+  relation: Relation,
 ): readonly [EvaluationState, ...EvaluationEffect[]] {
-  const due = dueAt(state, rules);
+  const due = dueAt(state, rules, relation);
   if (due === undefined || due > now) return [state];
   const targets = state.targets.map((target, index) =>
     isEvaluationDue(target, now, rules[index]) ? { ...target, isStale: false, isEvaluated: true } : target,

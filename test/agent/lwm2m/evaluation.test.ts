@@ -6,6 +6,7 @@ import {
   type EvaluationEffect,
   type EvaluationEvent,
   evaluate,
+  type Relation,
   resumedWith,
 } from "../../../agent/lwm2m/evaluation.js";
 import {
@@ -33,6 +34,7 @@ function run(
   first: readonly ObservedValue[],
   changes: readonly Change[],
   end: number,
+  relation: Relation = "any",
 ) {
   const values = [...first];
   const sent: [second: number, ...values: ObservedValue[]][] = [];
@@ -40,7 +42,7 @@ function run(
   let state = begunWith(values, millis(0));
   let now = 0;
   const handle = (event: EvaluationEvent): void => {
-    const [next, ...effects] = evaluate(state, event, millis(now), rules);
+    const [next, ...effects] = evaluate(state, event, millis(now), rules, relation);
     state = next;
     for (const effect of effects) perform(effect);
   };
@@ -52,7 +54,8 @@ function run(
     }
   };
   const waitUntil = (time: number): void => {
-    for (let due = dueAt(state, rules); due !== undefined && due <= time; due = dueAt(state, rules)) {
+    const next = () => dueAt(state, rules, relation);
+    for (let due = next(); due !== undefined && due <= time; due = next()) {
       now = due;
       handle({ type: "timeReached" });
     }
@@ -539,5 +542,43 @@ describe("what is owed", () => {
     const [state, ...effects] = evaluate(begunWith([3], seconds(0)), { type: "owed" }, seconds(10), rules);
     expect(effects).toEqual([]);
     expect(dueAt(state, rules)).toBe(seconds(60));
+  });
+});
+
+describe("where all targets have to have something to say", () => {
+  test("it is sent when the last of them has, and all begin anew", () => {
+    const rules = [rulesOf({ greaterThan: 50 }), rulesOf({})];
+    const changes: Change[] = [
+      [1, 60],
+      [2, 70],
+      [3, 1, 1],
+      [4, 2, 1],
+      [5, 40],
+    ];
+    expect(run(rules, [0, 0], changes, 10, "all").sent).toEqual([
+      [3, 70, 1],
+      [5, 40, 2],
+    ]);
+  });
+
+  test("the longest Minimum Period holds it back, and evaluation periods count for each", () => {
+    const rules = [rulesOf({ minimumPeriod: 10 }), rulesOf({ minimumEvaluationPeriod: 4 })];
+    const changes: Change[] = [
+      [1, 5],
+      [2, 6, 1],
+    ];
+    const { sent, looks } = run(rules, [0, 0], changes, 20, "all");
+    expect(looks).toEqual([1, 4, 10]);
+    expect(sent).toEqual([[10, 5, 6]]);
+  });
+
+  test("each Maximum Period has to be over", () => {
+    const rules = [rulesOf({ maximumPeriod: 5 }), rulesOf({ maximumPeriod: 8 })];
+    expect(run(rules, [0, 0], [], 20, "all").sent.map(([at]) => at)).toEqual([8, 16]);
+    expect(run(rules, [0, 0], [], 20).sent.map(([at]) => at)).toEqual([5, 10, 15, 20]);
+  });
+
+  test("without any target there is nothing to wait for", () => {
+    expect(dueAt(begunWith([], millis(0)), [], "all")).toBeUndefined();
   });
 });
