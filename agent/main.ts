@@ -274,6 +274,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const handles = await addOptionalObjects({
     objects: options.objects ?? [],
     readings,
+    virtualObserving: () => client.virtualObserving,
     tree,
     clock,
     store,

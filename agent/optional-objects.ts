@@ -7,16 +7,18 @@ import { Location } from "../objects/location.js";
 import { Portfolio } from "../objects/portfolio.js";
 import { createSoftwareManagement, type SoftwarePackages } from "../objects/software-management/object.js";
 import { createStoredObject } from "../objects/stored-object.js";
+import { createVirtualObserve, VirtualObserveNotify } from "../objects/virtual-observe.js";
 import type { ObjectTree } from "./lwm2m/object-tree.js";
 import type { ObjectDefinition } from "./model/definition.js";
 import { ConfigError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
+import type { VirtualObserving } from "./model/virtual-observe.js";
 import { parseObjectFile } from "./oma/object-file.js";
 import type { Clock, Log, SoftwareInstaller, Store } from "./ports.js";
 
-/** 6 Location, 16 Portfolio, 19 BinaryAppDataContainer. */
-export type OptionalObjectId = keyof typeof stored;
+/** 6 Location, 16 Portfolio, 19 BinaryAppDataContainer, 22 Virtual Observe Notify. */
+export type OptionalObjectId = keyof typeof stored | typeof VirtualObserveNotify.id;
 
 /** Objects that only keep what Servers and plugins write. */
 const stored = { 6: Location, 16: Portfolio, 19: BinaryAppDataContainer } as const;
@@ -31,6 +33,8 @@ export interface OptionalObjectsOptions {
   readonly objects: readonly OptionalObject[];
   /** Objects 4 and 7 are there where it has values for them. */
   readonly readings: DeviceReadings;
+  /** What Object 22 observes with. */
+  readonly virtualObserving: () => VirtualObserving;
   readonly tree: ObjectTree;
   readonly clock: Clock;
   readonly store: Store;
@@ -45,16 +49,16 @@ export type ObjectHandles = ReadonlyMap<number, ObjectHandle>;
  * @throws ConfigError when a file cannot be used, or its Object is there already
  */
 export async function addOptionalObjects(options: OptionalObjectsOptions): Promise<ObjectHandles> {
-  const { objects, tree, store, log } = options;
+  const { objects, virtualObserving, tree, store, log } = options;
   addMonitoring(options);
   const handles = new Map<number, ObjectHandle>();
+  const refusePresent = (id: number, source: string) => {
+    const present = tree.definition(id);
+    if (present === undefined) return;
+    throw new ConfigError(`objects: ${source}: there is an Object ${id} already, ${present.name}`);
+  };
   const add = async (definition: ObjectDefinition, serversCreate: boolean, source: string) => {
-    const present = tree.definition(definition.id);
-    if (present !== undefined) {
-      throw new ConfigError(
-        `objects: ${source}: there is an Object ${definition.id} already, ${present.name}`,
-      );
-    }
+    refusePresent(definition.id, source);
     const object = await createStoredObject({ definition, store, log, serversCreate });
     tree.add(object);
     handles.set(definition.id, object);
@@ -64,12 +68,16 @@ export async function addOptionalObjects(options: OptionalObjectsOptions): Promi
       for (const definition of await readObjectFile(wanted)) await add(definition, false, wanted);
     } else if (typeof wanted === "object") {
       await add(wanted, false, wanted.name);
+    } else if (wanted === VirtualObserveNotify.id) {
+      refusePresent(wanted, `${wanted}`);
+      tree.add(await createVirtualObserve({ observing: virtualObserving, store, log }));
     } else if (Object.hasOwn(stored, wanted)) {
       const definition: ObjectDefinition = stored[wanted];
       await add(definition, definition.instances === "multiple", `${wanted}`);
     } else {
+      const known = [...Object.keys(stored), VirtualObserveNotify.id].join(", ");
       throw new ConfigError(
-        `objects: no Object ${String(wanted)} comes with the agent; there are ${Object.keys(stored).join(", ")}, others need a definition file`,
+        `objects: no Object ${String(wanted)} comes with the agent; there are ${known}, others need a definition file`,
       );
     }
   }

@@ -6,6 +6,7 @@ import type { ValueSink } from "../model/definition.js";
 import { RequestError } from "../model/errors.js";
 import { formatPath, type ResourcePath } from "../model/path.js";
 import type { SendItem, SendOptions, SendReport } from "../model/send.js";
+import type { VirtualObserving } from "../model/virtual-observe.js";
 import type { Clock, Log, Millis, Store } from "../ports.js";
 import { AccessControl, type AccessControlEntries, noAccessControl } from "./access-control.js";
 import type { Accounts, ServerAccount } from "./accounts.js";
@@ -25,6 +26,7 @@ import type { RegistrationPolicy } from "./registration-policy.js";
 import { type ConnectServer, Registrations } from "./registrations.js";
 import { Sender, type SendTarget } from "./send.js";
 import type { ServerSession } from "./server-session.js";
+import { VirtualObservations } from "./virtual-observe/observations.js";
 
 export interface ClientOptions extends RegistrationPolicy {
   readonly tree: ObjectTree;
@@ -50,6 +52,7 @@ export class Client {
   readonly #attributes = new AttributeStore(() => this.#memory?.attributesChanged());
   readonly #memory: ObservationMemory | undefined;
   readonly #observations: Observations;
+  readonly #virtualObservations: VirtualObservations;
   readonly #access: AccessControl;
   readonly #dispatcher: Dispatcher;
   readonly #sender: Sender;
@@ -113,6 +116,10 @@ export class Client {
       attributes: this.#attributes,
       attributesChanged: () => this.#observations.rulesChanged(),
     });
+    this.#virtualObservations = new VirtualObservations({
+      ...{ tree, access: this.#access, clock, log },
+      servers: () => accounts.servers().map(({ shortServerId }) => shortServerId),
+    });
     this.#sender = new Sender({
       definitions: tree.definition,
       targets: () => accounts.servers().map((account) => this.#sendTarget(account)),
@@ -126,12 +133,14 @@ export class Client {
   async start(connect: ConnectServer, bootstrap?: BootstrapRunner): Promise<void> {
     this.#stopListening = this.#tree.onChange((change) => {
       this.#observations.changed(change);
+      this.#virtualObservations.changed(change);
       this.#registrations.follow(change);
       if (change.kind !== "values") return;
       void this.#forgetGoneAttributes(change.paths);
       if (change.paths.some(isNotificationDefault)) this.#observations.rulesChanged();
     });
     const isComplete = await this.#recall();
+    this.#virtualObservations.start();
     await this.#registrations.start(connect, bootstrap, isComplete);
   }
 
@@ -162,6 +171,11 @@ export class Client {
   onOnline(listener: (shortServerId: number) => void): () => void {
     this.#onlineListeners.add(listener);
     return () => void this.#onlineListeners.delete(listener);
+  }
+
+  /** For Virtual Observe Notify (Object 22). */
+  get virtualObserving(): VirtualObserving {
+    return this.#virtualObservations;
   }
 
   get observationCount(): number {
@@ -230,6 +244,7 @@ export class Client {
   async stop(): Promise<void> {
     this.#stopListening();
     this.#ending.abort();
+    this.#virtualObservations.close();
     this.#observations.close();
     await this.#registrations.stop();
     await this.#memory?.close();
@@ -239,6 +254,7 @@ export class Client {
   async abandon(): Promise<void> {
     this.#stopListening();
     this.#ending.abort();
+    this.#virtualObservations.close();
     this.#registrations.abandon();
     if (this.#memory) await this.#memory.close(); // as it is now, so that the next run goes on with it
     this.#observations.close();

@@ -113,6 +113,30 @@ export function readPaths(
   });
 }
 
+/**
+ * What is at these paths and each of the Servers may read: for what is shown to all of them, whoever asks. What does not
+ * exist, cannot be read or is closed to one of them is left out.
+ */
+export function readForAll(
+  context: CheckContext,
+  servers: readonly number[],
+  paths: readonly Path[],
+): Awaitable<TreeContent> {
+  const origins = servers.map((shortServerId): Origin => ({ shortServerId, version: "1.2" }));
+  const open = paths
+    .flatMap((path) => instancePaths(context, path))
+    .filter((path) => origins.every((origin) => context.access.canRead(origin, path)));
+  const [reader = nobody] = origins; // any of them: all may
+  return open.length === 0 ? new Map() : readPaths(context, reader, open);
+}
+
+/** Rights are given by Object Instance. */
+const instancePaths = ({ tree }: CheckContext, path: Path): Path[] =>
+  path.length === 1 ? tree.instanceIds(path[0]).map((id): Path => [path[0], id]) : [path];
+
+/** Without any account there is nobody to be kept out. */
+const nobody: Origin = { shortServerId: 0, version: "1.2" };
+
 /** The path `/`: everything but what is the Bootstrap-Server's. */
 const allObjects = ({ tree }: CheckContext): Path[] =>
   tree
@@ -148,9 +172,10 @@ function refusalOf(check: () => void): RequestError | undefined {
   }
 }
 
-type MutableTree = Map<number, Map<number, Map<number, ResourceContent>>>;
+export type MutableTree = Map<number, Map<number, Map<number, ResourceContent>>>;
 
-function merge(tree: MutableTree, objectId: number, content: ObjectContent): void {
+/** Adds content of one Object; Resource Instances join those that are there. */
+export function merge(tree: MutableTree, objectId: number, content: ObjectContent): void {
   for (const [objectInstanceId, resources] of content) {
     for (const [resourceId, value] of resources) {
       const present = resourcesIn(tree, objectId, objectInstanceId);

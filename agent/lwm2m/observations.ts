@@ -30,6 +30,7 @@ import {
 import type { ValueConditions } from "./observed-value.js";
 import type { Origin, Reply } from "./operations.js";
 import type { KeptBudget, Observer, Reading } from "./outbox.js";
+import { virtualObserveObject } from "./virtual-observe/links.js";
 
 export interface ObservationsOptions
   extends Pick<ObservationContext, "read" | "confirmable" | "watch" | "isReachable" | "isStoring"> {
@@ -292,7 +293,7 @@ export class Observations {
               ofResourceInstance: (id: number) => changeConditions(attributeValues(attached([...path, id]))),
             }),
           };
-    return observationRules(values, defaults(shortServerId), conditions);
+    return observationRules(values, defaultsFor(path, defaults(shortServerId)), conditions);
   }
 
   #budgetOf(shortServerId: number): KeptBudget {
@@ -341,6 +342,13 @@ export class Observations {
 }
 
 const watchKey = (path: CompositePath): string => formatPath(path.slice(0, 3));
+
+/** A report is told when it is made: the Default Periods are not for it (OMA registry, Object 22). */
+function defaultsFor([objectId]: CompositePath, defaults: NotificationDefaults): NotificationDefaults {
+  if (objectId !== virtualObserveObject) return defaults;
+  const { confirmable } = defaults;
+  return confirmable === undefined ? {} : { confirmable };
+}
 
 /** Instances that come and go touch what is watched of their Object; new rights may touch anything. */
 function isTouched(change: TreeChange, path: CompositePath | undefined): boolean {
