@@ -21,14 +21,25 @@ interface Queue {
   readonly later: readonly Turn[];
 }
 
+/** Bootstraps that have brought nothing so far: none of the Servers that were to register after them did. */
+interface FruitlessBootstraps {
+  readonly count: number;
+  readonly awaited: readonly number[];
+}
+
 export type OrderState =
   | { readonly name: "idle" }
   /** Every Server has had its turn, except those that wait for the current one. */
-  | { readonly name: "registering"; readonly queue: Queue }
+  | { readonly name: "registering"; readonly queue: Queue; readonly fruitless: FruitlessBootstraps }
   /** `attempt` counts from 1. */
   | { readonly name: "bootstrapping"; readonly queue: Queue; readonly attempt: number }
-  /** Neither a Server nor the Bootstrap-Server could be reached. */
-  | { readonly name: "backingOff"; readonly queue: Queue; readonly attempt: number };
+  /** Until the Bootstrap-Server is asked again: for the Server that `failed`, or because there is no other. */
+  | {
+      readonly name: "backingOff";
+      readonly queue: Queue;
+      readonly attempt: number;
+      readonly failed: number | undefined;
+    };
 
 export type OrderEvent =
   /** At the start, and when a bootstrap changed the accounts: the Servers that are not registered with. */
@@ -63,6 +74,7 @@ export type OrderEffect =
 type Step = Next<OrderState, OrderEffect>;
 
 const nobody: Queue = { current: undefined, later: [] };
+const noFruitless: FruitlessBootstraps = { count: 0, awaited: [] };
 
 const bootstrapping = (queue: Queue, attempt = 1): Step => [
   { name: "bootstrapping", queue, attempt },
@@ -70,19 +82,21 @@ const bootstrapping = (queue: Queue, attempt = 1): Step => [
 ];
 
 /** Independent Servers at once, the others in their order; without any, the Bootstrap-Server. */
-const begin = (turns: readonly Turn[]): Step => {
+const begin = (turns: readonly Turn[], bootstraps: number): Step => {
   const independent = turns.filter(({ priorityOrder }) => priorityOrder === undefined);
   const ordered = turns
     .filter(({ priorityOrder }) => priorityOrder !== undefined)
     .sort((a, b) => (a.priorityOrder ?? 0) - (b.priorityOrder ?? 0));
-  const [state, ...effects] = nextInQueue({ current: undefined, later: ordered });
+  const awaited = turns.map(({ shortServerId }) => shortServerId);
+  const fruitless = { count: bootstraps, awaited };
+  const [state, ...effects] = nextInQueue({ current: undefined, later: ordered }, fruitless);
   return [state, ...independent.map(start), ...effects];
 };
 
-const nextInQueue = ({ later: [next, ...later] }: Queue): Step =>
+const nextInQueue = ({ later: [next, ...later] }: Queue, fruitless = noFruitless): Step =>
   next === undefined
-    ? [{ name: "registering", queue: nobody }]
-    : [{ name: "registering", queue: { current: next.shortServerId, later } }, start(next)];
+    ? [{ name: "registering", queue: nobody, fruitless }]
+    : [{ name: "registering", queue: { current: next.shortServerId, later }, fruitless }, start(next)];
 
 const start = ({ shortServerId, delay }: Turn): OrderEffect => ({ do: "start", shortServerId, delay });
 
@@ -91,20 +105,25 @@ const without = (queue: Queue, shortServerId: number): Queue =>
   queue.current === shortServerId ? { ...queue, current: undefined } : queue;
 
 const goOn = (queue: Queue): Step =>
-  queue.current === undefined ? nextInQueue(queue) : [{ name: "registering", queue }];
+  queue.current === undefined ? nextInQueue(queue) : [{ name: "registering", queue, fruitless: noFruitless }];
 
-/** Between attempts to reach the Bootstrap-Server when nobody else can be reached: half a minute, doubled up to an hour. */
+/**
+ * Between bootstraps that do not help, because the Bootstrap-Server cannot be reached or the Servers that it names refuse:
+ * half a minute, doubled up to an hour.
+ */
 const bootstrapPause = (attempt: number): Millis => seconds(Math.min(30 * 2 ** (attempt - 1), 3600));
 
 const idle: Step = [{ name: "idle" }];
 
-const accountsReady = (_: OrderState, { turns }: { turns: readonly Turn[] }): Step => begin(turns);
+const accountsReady = (_: OrderState, { turns }: { turns: readonly Turn[] }): Step => begin(turns, 0);
 
 const noAccounts = (_: OrderState, { canBootstrap }: { canBootstrap: boolean }): Step =>
-  canBootstrap ? bootstrapping(nobody) : [{ name: "registering", queue: nobody }, { do: "reportNoServer" }];
+  canBootstrap
+    ? bootstrapping(nobody)
+    : [{ name: "registering", queue: nobody, fruitless: noFruitless }, { do: "reportNoServer" }];
 
-const pauseBootstrap = (queue: Queue, attempt: number): Step => [
-  { name: "backingOff", queue, attempt: attempt + 1 },
+const pauseBootstrap = (queue: Queue, attempt: number, failed?: number): Step => [
+  { name: "backingOff", queue, attempt: attempt + 1, failed },
   { do: "wait", duration: bootstrapPause(attempt) },
 ];
 
@@ -113,19 +132,25 @@ export const orderTable: Table<OrderState, OrderEvent, OrderEffect> = {
   registering: {
     accountsReady,
     noAccounts,
-    registered: (state, { shortServerId }) =>
-      state.queue.current === shortServerId ? nextInQueue(state.queue) : [state],
+    registered: (state, { shortServerId }) => {
+      const { queue } = state;
+      // One that has been registered all the time says nothing about the bootstrap.
+      const fruitless = state.fruitless.awaited.includes(shortServerId) ? noFruitless : state.fruitless;
+      return queue.current === shortServerId ? nextInQueue(queue, fruitless) : [{ ...state, fruitless }];
+    },
     sequenceFailed: (state, { shortServerId, block }) =>
-      state.queue.current === shortServerId && !block ? nextInQueue(state.queue) : [state],
+      state.queue.current === shortServerId && !block ? nextInQueue(state.queue, state.fruitless) : [state],
     exhausted: (state, { shortServerId, block, bootstrap }) => {
-      if (bootstrap) return bootstrapping(state.queue);
-      return state.queue.current === shortServerId && !block ? nextInQueue(state.queue) : [state];
+      const { queue, fruitless } = state;
+      if (bootstrap && fruitless.count > 0) return pauseBootstrap(queue, fruitless.count, shortServerId);
+      if (bootstrap) return bootstrapping(queue);
+      return queue.current === shortServerId && !block ? nextInQueue(queue, fruitless) : [state];
     },
     bootstrapTriggered: ({ queue }) => bootstrapping(queue),
     stop: () => idle,
   },
   bootstrapping: {
-    accountsReady,
+    accountsReady: ({ attempt }, { turns }) => begin(turns, attempt),
     registered: (state, { shortServerId }) => [{ ...state, queue: without(state.queue, shortServerId) }],
     // One that brought no account has failed as well; asking again at once would go on for ever.
     noAccounts: ({ attempt }) => pauseBootstrap(nobody, attempt),
@@ -135,7 +160,11 @@ export const orderTable: Table<OrderState, OrderEvent, OrderEffect> = {
   },
   backingOff: {
     accountsReady,
-    registered: ({ queue }, { shortServerId }) => goOn(without(queue, shortServerId)),
+    registered: (state, { shortServerId }) => {
+      const queue = without(state.queue, shortServerId);
+      const isSolved = state.failed === undefined || state.failed === shortServerId;
+      return isSolved ? goOn(queue) : [{ ...state, queue }];
+    },
     bootstrapTriggered: ({ queue }) => bootstrapping(queue),
     timerFired: ({ queue, attempt }) => bootstrapping(queue, attempt),
     stop: () => idle,

@@ -26,11 +26,13 @@ const queue = { current: 1, later: [turn(2, 20, 5)] };
 const advanced = { current: 2, later: [] };
 const empty = { current: undefined, later: [] };
 
+const none = { count: 0, awaited: [] };
+
 const states = {
   idle: { name: "idle" },
-  registering: { name: "registering", queue },
+  registering: { name: "registering", queue, fruitless: none },
   bootstrapping: { name: "bootstrapping", queue, attempt: 1 },
-  backingOff: { name: "backingOff", queue, attempt: 2 },
+  backingOff: { name: "backingOff", queue, attempt: 2, failed: undefined },
 } as const satisfies Record<string, OrderState>;
 
 const exhausted = { type: "exhausted", shortServerId: 1 } as const;
@@ -55,10 +57,14 @@ const events = {
 
 type Row = readonly [OrderState, ...OrderEffect[]];
 
-const begun: Row = [{ name: "registering", queue: empty }, start(7)];
-const nextTurn: Row = [{ name: "registering", queue: advanced }, start(2, 5)];
+const begunAfter = (count: number): Row => [
+  { name: "registering", queue: empty, fruitless: { count, awaited: [7] } },
+  start(7),
+];
+const begun = begunAfter(0);
+const nextTurn: Row = [{ name: "registering", queue: advanced, fruitless: none }, start(2, 5)];
 const bootstrap: Row = [states.bootstrapping, { do: "bootstrap" }];
-const nobody: Row = [{ name: "registering", queue: empty }, { do: "reportNoServer" }];
+const nobody: Row = [{ name: "registering", queue: empty, fruitless: none }, { do: "reportNoServer" }];
 const bootstrapForAccounts: Row = [{ name: "bootstrapping", queue: empty, attempt: 1 }, { do: "bootstrap" }];
 const pause: OrderEffect = { do: "wait", duration: seconds(30) };
 
@@ -81,9 +87,9 @@ const transitions: Record<keyof typeof states, Partial<Record<keyof typeof event
     "the client stops": [states.idle],
   },
   bootstrapping: {
-    "accounts are ready": begun,
-    "there are no accounts": [{ name: "backingOff", queue: empty, attempt: 2 }, pause],
-    "there is only a Bootstrap-Server": [{ name: "backingOff", queue: empty, attempt: 2 }, pause],
+    "accounts are ready": begunAfter(1),
+    "there are no accounts": [{ ...states.backingOff, queue: empty }, pause],
+    "there is only a Bootstrap-Server": [{ ...states.backingOff, queue: empty }, pause],
     "the current one registered": [{ ...states.bootstrapping, queue: { ...queue, current: undefined } }],
     "the bootstrap failed": [states.backingOff, pause],
     "the bootstrap failed while a Server is connected": [states.registering],
@@ -113,7 +119,7 @@ describe("the order", () => {
   test("has independent Servers begin at once, and of the others the one with the lowest number", () => {
     const [state, ...effects] = begin(turn(1, 20), turn(2), turn(3, 10, 7), turn(4, undefined, 3));
     expect(effects).toEqual([start(2), start(4, 3), start(3, 7)]);
-    expect(state).toEqual({ name: "registering", queue: { current: 3, later: [turn(1, 20)] } });
+    expect(state).toMatchObject({ name: "registering", queue: { current: 3, later: [turn(1, 20)] } });
   });
 
   test("takes 0 for a place in it, and equal numbers as they come", () => {
@@ -142,5 +148,40 @@ describe("the order", () => {
       [state] = step(orderTable, backingOff, events["time is up"]);
     }
     expect(pauses).toEqual([30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]);
+  });
+
+  describe("after a bootstrap that named Server 1", () => {
+    const ready: OrderEvent = { type: "accountsReady", turns: [turn(1)] };
+    const [named] = step(orderTable, states.bootstrapping as OrderState, ready);
+    const fails = events["all sequences failed, which asks for a bootstrap"];
+
+    test("pauses before the next when the Server cannot be registered with, each time longer", () => {
+      let state = named;
+      const pauses: number[] = [];
+      for (let round = 0; round < 4; round++) {
+        const [backingOff, ...effects] = step(orderTable, state, fails);
+        for (const effect of effects) if (effect.do === "wait") pauses.push(effect.duration / 1000);
+        const [again, ask] = step(orderTable, backingOff, events["time is up"]);
+        expect(ask).toEqual({ do: "bootstrap" });
+        [state] = step(orderTable, again, ready);
+      }
+      expect(pauses).toEqual([30, 60, 120, 240]);
+    });
+
+    test("bootstraps at once when the Server registered, and failed only later", () => {
+      const [registered] = step(orderTable, named, events["the current one registered"]);
+      expect(step(orderTable, registered, fails)).toEqual([
+        { name: "bootstrapping", queue: empty, attempt: 1 },
+        { do: "bootstrap" },
+      ]);
+    });
+
+    test("is not misled by another Server, which was registered all the time", () => {
+      const [still] = step(orderTable, named, events["another one registered"]);
+      const [backingOff, ...effects] = step(orderTable, still, fails);
+      expect(effects).toEqual([pause]);
+      expect(step(orderTable, backingOff, events["another one registered"])).toEqual([backingOff]);
+      expect(step(orderTable, backingOff, events["the current one registered"])[0].name).toBe("registering");
+    });
   });
 });

@@ -136,6 +136,21 @@ describe("the Bootstrap-Server", () => {
     expect(world.isOnline(1)).toBe(true);
   });
 
+  test("is not hammered when all that it names is a Server that refuses, though another is there", async () => {
+    const { sent, clock } = await begin({
+      servers: [{ shortServerId: 1, ...impatient }, { shortServerId: 2 }],
+      down: [1],
+      bootstrap: () => "done",
+    });
+    await clock.advance(seconds(300));
+    expect(sent.filter((what) => what.endsWith("bootstrap"))).toEqual([
+      "0 bootstrap",
+      "30 bootstrap",
+      "90 bootstrap",
+      "210 bootstrap",
+    ]);
+  });
+
   test("is left alone where the account says so", async () => {
     const { sent, clock } = await begin({
       servers: [{ shortServerId: 1, bootstrapOnFailure: false, ...impatient }],
