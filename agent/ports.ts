@@ -214,6 +214,24 @@ export interface UpdateAttempt {
   readonly previousVersion: string;
 }
 
+/** What may stand in the way of an update on this board, for the operator who asks `check`. */
+export interface Finding {
+  /** `error`: an update cannot work · `warning`: it may end badly · `info`: good to know. */
+  readonly level: "error" | "warning" | "info";
+  /** What was found, as a sentence that names the file, partition or setting. */
+  readonly found: string;
+  /** What to do about it; empty when nothing is to be done. */
+  readonly remedy: string;
+}
+
+export interface ApplyOptions {
+  readonly signal: AbortSignal;
+  /** @param fraction from 0 to 1 · `message`: what the installer says of its work, for people */
+  readonly progress: (fraction: number, message?: string) => void;
+  /** Of the attempt that this belongs to; the same when it is repeated after an interruption. */
+  readonly attempt: string;
+}
+
 /** One kind of board: how it takes an image, and how it restarts. */
 export interface Board {
   readonly name: string;
@@ -230,10 +248,7 @@ export interface Board {
    * @returns whether a restart makes it run, or it runs already
    * @throws PackageError when it cannot be installed
    */
-  apply(
-    image: ImageFile,
-    options: { readonly signal: AbortSignal; readonly progress: (fraction: number) => void },
-  ): Promise<"restart" | "running">;
+  apply(image: ImageFile, options: ApplyOptions): Promise<"restart" | "running">;
   /** After a boot: does the image of this attempt run? */
   outcome(attempt: UpdateAttempt): Promise<"new" | "old" | "unknown">;
   /** Makes the running image the one that stays. Safe to repeat; also called on each normal boot. */
@@ -244,6 +259,53 @@ export interface Board {
   restart(): Promise<void>;
   /** Returns to the factory image and settings; ends in a restart. */
   factoryReset(): Promise<void>;
+  /** Looks for what would keep an update from going well. Changes nothing. */
+  check?(): Promise<readonly Finding[]>;
+  /** Lets go of sockets and children. Calling it again is harmless. */
+  close?(): Promise<void>;
+}
+
+/** Asked about a package before the board sees it: who made it, and may it run here? */
+export interface PackageVerifier {
+  /**
+   * @param options `uri`: where the package came from; undefined when a Server pushed it
+   * @returns what the signature vouches for, where it says it: it counts more than what the board reads from the image
+   * @throws PackageError `integrity` when it is not signed by a key that the operator trusts, `unsupported-package` when it
+   *   is meant for another board, `connection` when its signature cannot be had now
+   */
+  verify(
+    image: ImageFile,
+    options: { readonly uri: string | undefined; readonly signal: AbortSignal },
+  ): Promise<Partial<PackageInfo>>;
+}
+
+/** What is about to happen in an update, or has just happened. */
+export type UpdateStage = "download" | "apply" | "restart" | "commit";
+
+/** What the operator's hooks are told. */
+export interface StageContext {
+  /** Empty when a Server pushed the package. */
+  readonly uri: string;
+  /** undefined before it is verified. */
+  readonly package: PackageInfo | undefined;
+  readonly image: ImageFile | undefined;
+  /** Severity (/5/0/11): 0 critical, 1 mandatory, 2 optional. */
+  readonly severity: number;
+  /** Of the attempt; undefined before Update is executed. */
+  readonly attempt: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The operator's say in an update: hooks, locks, maintenance hours. */
+export interface UpdateGate {
+  /**
+   * Before a stage.
+   * @returns `later`: not now, for this reason; it is asked again after some time
+   * @throws PackageError when the update is to fail
+   */
+  before(stage: UpdateStage, context: StageContext): Promise<"go" | { readonly later: string }>;
+  /** After a stage went well. What it throws is logged and changes nothing. */
+  after(stage: UpdateStage, context: StageContext): Promise<void>;
 }
 
 // ---- Software ---------------------------------------------------------------------------------------------------

@@ -172,11 +172,13 @@ export class Effects {
     if (update.package === undefined)
       throw new PackageError("failed", "the package is the plugin's, not ours");
     const { image } = update.package;
+    const attempt = update.attempt.id;
     // Days may lie between download and update; a file that changed meanwhile must not reach the installer.
     if (!(await this.isIntact(image))) throw new PackageError("integrity", "the package changed on disk");
     const how = await this.#untilNotBusy(
       () =>
         this.#options.board.apply(image, {
+          attempt,
           signal: work.signal,
           progress: (fraction) => work.progress({ phase: "installing", fraction }),
         }),

@@ -41,7 +41,11 @@ async function createBoard(
     version: async () => (await board.describe()).firmwareVersion,
     /** Applies while time passes. */
     async apply(image: ImageFile, abort = signal) {
-      const result = board.apply(image, { signal: abort, progress: (fraction) => progress.push(fraction) });
+      const result = board.apply(image, {
+        attempt: "1",
+        signal: abort,
+        progress: (fraction) => progress.push(fraction),
+      });
       let ended = false;
       const end = () => {
         ended = true;
@@ -125,6 +129,7 @@ test("applying is repeated after a power cut in the middle", async () => {
   const image = imageFile();
   const cut = new AbortController();
   const interrupted = board.apply(image, {
+    attempt: "1",
     signal: cut.signal,
     progress: () => cut.abort(new Error("dark")),
   });
