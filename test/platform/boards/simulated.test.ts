@@ -8,6 +8,7 @@ import { createSimulatedImage } from "../../../platform/boards/simulated-image.j
 import { createSimulatedClock } from "../../simulated/clock.js";
 import { createSeededRandom } from "../../simulated/random.js";
 import { temporaryDirectory } from "../files/temporary-directory.js";
+import { type BoardHarness, boardContract } from "./board.contract.js";
 
 const day = seconds(24 * 60 * 60);
 const random = createSeededRandom(1);
@@ -32,6 +33,16 @@ async function createBoard(
   await board.boot();
   const { signal } = new AbortController();
   const progress: number[] = [];
+  /** Lets time pass until the work has ended. */
+  async function during<T>(work: Promise<T>): Promise<T> {
+    let ended = false;
+    const end = () => {
+      ended = true;
+    };
+    work.then(end, end);
+    while (!ended) await clock.advance(millis(50));
+    return work;
+  }
   return {
     board,
     clock,
@@ -40,20 +51,15 @@ async function createBoard(
     restarts: () => restarts,
     version: async () => (await board.describe()).firmwareVersion,
     /** Applies while time passes. */
-    async apply(image: ImageFile, abort = signal) {
-      const result = board.apply(image, {
-        attempt: "1",
-        signal: abort,
-        progress: (fraction) => progress.push(fraction),
-      });
-      let ended = false;
-      const end = () => {
-        ended = true;
-      };
-      result.then(end, end);
-      while (!ended) await clock.advance(millis(50));
-      return result;
-    },
+    apply: (image: ImageFile, abort = signal) =>
+      during(
+        board.apply(image, {
+          attempt: "1",
+          signal: abort,
+          progress: (fraction) => progress.push(fraction),
+        }),
+      ),
+    during,
     again: (changed: Partial<SimulatedBoardOptions> = {}) =>
       createBoard({ ...options, ...changed }, directory),
   };
@@ -74,6 +80,33 @@ const attemptOf = (image: ImageFile, bootId: string): UpdateAttempt => ({
   bootId,
   previousVersion: "1.0",
 });
+
+async function createContractWorld(): Promise<BoardHarness> {
+  let restarts = 0;
+  const first = await createBoard({ onRestart: () => void restarts++ });
+  const goodImage = imageFile();
+  let current = first;
+  const reboot =
+    (options: Partial<SimulatedBoardOptions> = {}) =>
+    async () => {
+      current = await current.again(options);
+      return current.board;
+    };
+  return {
+    board: first.board,
+    oldVersion: "1.0",
+    goodImage,
+    goodPackage: { name: "fw", version: "2.0" },
+    badImage: imageFile("2.0", (bytes) => bytes.fill(0, 10_000)),
+    badFailure: "integrity",
+    reboot: reboot(),
+    fallBack: reboot({ fault: "old-image" }),
+    restarts: () => restarts,
+    during: (work) => current.during(work),
+  };
+}
+
+boardContract("the simulated board", createContractWorld, { tellsAttempt: false });
 
 test("a new board runs its factory image", async () => {
   const { board, version } = await createBoard();
