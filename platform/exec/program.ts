@@ -19,7 +19,9 @@ export interface ProgramOptions {
   readonly clock: Clock;
   readonly signal?: AbortSignal;
   /** Each line as it comes, without its end, cut at 4096 characters. */
-  readonly onLine?: (line: string, stream: "output" | "error") => void;
+  readonly onLine?: (line: string, stream: "output" | "error" | "progress") => void;
+  /** Opens file descriptor 3 for lines of progress, and names it in LWM2M_PROGRESS_FD. */
+  readonly progressFd?: boolean;
 }
 
 export interface ProgramResult {
@@ -47,6 +49,9 @@ const maximumLine = 4096;
 const maximumReason = 256;
 /** Between the polite signal and the one that cannot be refused. */
 const grace = seconds(5);
+/** For the last words of a program that has ended. What it left behind may hold its output open for ever. */
+const lastWords = seconds(2);
+const progressDescriptor = 3;
 
 /**
  * Resolves when the program has ended, with whatever exit code.
@@ -57,8 +62,17 @@ export async function runProgram(path: string, options: ProgramOptions): Promise
   signal?.throwIfAborted();
   const child = spawn(path, options.arguments ?? [], {
     cwd: options.workingDirectory,
-    env: { ...inherited(), ...options.environment },
-    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    env: {
+      ...inherited(),
+      ...options.environment,
+      ...(options.progressFd && { LWM2M_PROGRESS_FD: `${progressDescriptor}` }),
+    },
+    stdio: [
+      options.input === undefined ? "ignore" : "pipe",
+      "pipe",
+      "pipe",
+      ...(options.progressFd ? (["pipe"] as const) : []),
+    ],
     detached: true, // a group of its own, so that its children end with it
     shell: false,
   });
@@ -66,11 +80,19 @@ export async function runProgram(path: string, options: ProgramOptions): Promise
     child.once("error", (cause) =>
       reject(new ProgramError("not-started", `${path} cannot be run: ${cause.message}`, { cause })),
     );
+    child.once("exit", () => {
+      const timer = clock.after(lastWords, () => {
+        for (const stream of child.stdio) stream?.destroy();
+      });
+      child.once("close", () => timer.cancel());
+    });
     child.once("close", (code) => resolve(code ?? undefined));
   });
   feed(child.stdin, options.input);
   const output = collect(child.stdout as Readable, "output", options.onLine);
   const error = collect(child.stderr as Readable, "error", options.onLine);
+  const progress = child.stdio[progressDescriptor];
+  if (progress) collect(progress as Readable, "progress", options.onLine);
 
   let overdue = false;
   const stop = () => endGroup(child, clock, ended);
@@ -110,7 +132,7 @@ function feed(stdin: Writable | null, input: Uint8Array | Readable | undefined):
   }
 }
 
-function collect(stream: Readable, name: "output" | "error", onLine: ProgramOptions["onLine"]) {
+function collect(stream: Readable, name: "output" | "error" | "progress", onLine: ProgramOptions["onLine"]) {
   const decoder = new StringDecoder("utf8");
   let kept = "";
   let line = "";

@@ -55,6 +55,28 @@ test("lines come one by one, cut where they are too long", async () => {
   expect(lines).toEqual(["a", "b", "x".repeat(4096), "c"]);
 });
 
+test("progress comes on a descriptor of its own", async () => {
+  const lines: string[] = [];
+  const script = `fs.writeSync(Number(process.env.LWM2M_PROGRESS_FD), "10 erasing\\n20 writing\\n"); console.log("30")`;
+  await run(script, { progressFd: true, onLine: (line, stream) => lines.push(`${stream}: ${line}`) });
+  expect(lines.toSorted()).toEqual(["output: 30", "progress: 10 erasing", "progress: 20 writing"]);
+  const { output } = await run('console.log(process.env.LWM2M_PROGRESS_FD ?? "none")');
+  expect(output).toBe("none\n");
+});
+
+test("a program that has ended is not waited for when what it started holds its output open", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "program-"));
+  const script = join(folder, "leaves-one-behind");
+  await writeFile(script, `#!/bin/sh\necho done\nsleep 60 &\necho $! > ${folder}/child\nexit 3\n`, {
+    mode: 0o755,
+  });
+  const { exitCode, output } = await runProgram(script, { clock, timeLimit: seconds(50) });
+  expect({ exitCode, output }).toEqual({ exitCode: 3, output: "done\n" });
+  const child = Number(await readFile(join(folder, "child"), "utf8"));
+  expect(await isRunning(child)).toBe(true);
+  process.kill(child);
+});
+
 test("of an endless output the beginning is kept, and the last line", async () => {
   const { output, reason } = await run('console.log("y".repeat(200000)); console.error("e".repeat(999))');
   expect([output.length, reason.length]).toEqual([65536, 256]);
