@@ -24,8 +24,6 @@ import { createOscore } from "../objects/oscore.js";
 import { createSecurity } from "../objects/security.js";
 import { createServerObject } from "../objects/server.js";
 import { createSystemClock } from "../platform/clock.js";
-import { createHttpDownloader } from "../platform/download/http.js";
-import { createPackageStorage } from "../platform/files/packages.js";
 import { createFileStore } from "../platform/files/store.js";
 import { createLinuxReadings } from "../platform/linux/readings.js";
 import { openLastingSocket } from "../platform/net/lasting-socket.js";
@@ -35,6 +33,8 @@ import { openUdpSocket } from "../platform/net/udp.js";
 import { systemRandom } from "../platform/random.js";
 import { type AddressFamily, CoapBinding, type CoapSettings } from "./binding/coap.js";
 import { parseServerUri } from "./binding/server-uri.js";
+import type { DownloadOptions } from "./download/options.js";
+import { createDownloads } from "./downloads.js";
 import type { Accounts } from "./lwm2m/accounts.js";
 import { isUsable } from "./lwm2m/binding-choice.js";
 import { Bootstrap } from "./lwm2m/bootstrap/bootstrap.js";
@@ -65,11 +65,11 @@ import {
   type DatagramSocket,
   type Downloader,
   type Log,
-  type PackageStorage,
   seconds,
 } from "./ports.js";
 
 // What whoever calls `createAgent` implements or gets to see.
+export type { DownloadOptions } from "./download/options.js";
 export { ConfigError } from "./model/errors.js";
 export type { ObjectHandle, ResourceValues } from "./model/object-handle.js";
 export type {
@@ -124,6 +124,8 @@ export interface AgentOptions extends RegistrationOptions {
   readonly plugins?: readonly Plugin[];
   /** Bytes; a larger package is refused with Result 2. */
   readonly maximumPackageSize?: number;
+  /** How packages are fetched. */
+  readonly downloads?: DownloadOptions;
   readonly configurationObjectId?: number;
   /**
    * Objects beside those that are always there. Plugins, and `object` below, feed them with values; what Servers write to them
@@ -206,8 +208,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const readings: DeviceReadings =
     options.readings ?? (process.platform === "linux" ? createLinuxReadings({ clock }) : noReadings);
   const store = createFileStore(options.stateDirectory);
-  const maximumSize = options.maximumPackageSize ?? defaultMaximumPackageSize;
-  const storage = await createPackageStorage({ directory: options.cacheDirectory, maximumSize });
+  const packagesIn = createDownloads({
+    options: options.downloads ?? {},
+    maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
+    clock,
+    log,
+    ...(options.wrapDownloader && { wrapDownloader: options.wrapDownloader }),
+  });
   const tree = new ObjectTree();
   const pluginHost = new PluginHost({
     plugins,
@@ -222,8 +229,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const accountStore = await openAccountStore({ store, log, clock, factory: factoryContent(options) });
   const accounts: Accounts = createAccounts(accountStore);
   const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
-    downloaders: [httpDownloader(options, storage)],
-    storage,
+    ...packagesIn(options.cacheDirectory),
     board,
     store,
     clock,
@@ -282,13 +288,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   });
   await addSoftwareManagement({
     software: options.software ?? [],
-    packagesFor: async (name) => {
-      const packages = await createPackageStorage({
-        directory: join(options.cacheDirectory, `software-${name}`),
-        maximumSize,
-      });
-      return { storage: packages, downloaders: [httpDownloader(options, packages)] };
-    },
+    packagesFor: async (name) => packagesIn(join(options.cacheDirectory, `software-${name}`)),
     tree,
     clock,
     store,
@@ -463,15 +463,6 @@ const abilities: Abilities = {
   },
   oscore: false,
 };
-
-function httpDownloader(
-  { wrapDownloader = (downloader) => downloader, log }: AgentOptions,
-  storage: PackageStorage,
-): Downloader {
-  return wrapDownloader(
-    createHttpDownloader({ storage, clock: createSystemClock(), random: systemRandom, log }),
-  );
-}
 
 function handleOf(handles: ObjectHandles, objectId: number): ObjectHandle {
   const handle = handles.get(objectId);

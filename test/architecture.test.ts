@@ -13,6 +13,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
   { folder: "agent/codec", imports: ["agent/model"], node: false },
   { folder: "agent/oma", imports: ["agent/model"], node: false },
   { folder: "agent/coap", imports: ["agent/ports.ts"], node: false },
+  { folder: "agent/download", imports: ["agent/model", "agent/ports.ts"], node: false },
   {
     folder: "agent/lwm2m",
     imports: ["agent/model", "agent/codec", "agent/persistence", "agent/ports.ts"],
@@ -20,11 +21,11 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
   },
   {
     folder: "agent/binding",
-    imports: ["agent/model", "agent/codec", "agent/coap", "agent/lwm2m", "agent/ports.ts"],
+    imports: ["agent/model", "agent/codec", "agent/coap", "agent/download", "agent/lwm2m", "agent/ports.ts"],
     node: false,
   },
   { folder: "objects", imports: ["agent/model", "agent/persistence", "agent/ports.ts"], node: false },
-  { folder: "platform", imports: ["agent/model", "agent/ports.ts"], node: true },
+  { folder: "platform", imports: ["agent/model", "agent/download", "agent/ports.ts"], node: true },
   {
     folder: "jobs",
     imports: ["agent/model", "agent/codec", "agent/persistence", "agent/ports.ts", "objects"],
@@ -42,8 +43,15 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: true,
   },
   {
+    folder: "agent/downloads.ts",
+    imports: ["agent/model", "agent/binding", "agent/download", "agent/ports.ts", "platform"],
+    node: true,
+  },
+  {
     folder: "agent/main.ts",
     imports: [
+      "agent/download",
+      "agent/downloads.ts",
       "agent/optional-objects.ts",
       "agent/model",
       "agent/lwm2m",

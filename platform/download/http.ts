@@ -4,24 +4,24 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { SecureContextOptions } from "node:tls";
+import { type DownloadLimits, defaultDownloadLimits } from "../../agent/download/options.js";
+import { retryDelay, TemporaryError } from "../../agent/download/retry.js";
 import {
   type Clock,
   type Downloader,
   type ImageFile,
   type Log,
-  type Millis,
   millis,
   PackageError,
   type PackageStorage,
   type PackageWriter,
   type Random,
-  seconds,
 } from "../../agent/ports.js";
 import { describeError } from "../system-error.js";
 import { wait } from "../wait.js";
 import { createBufferCollection } from "./buffer-collection.js";
 import { display, parsePackageUrl, schemes } from "./package-url.js";
-import { get, type RequestLimits, stalled } from "./request.js";
+import { get, stalled } from "./request.js";
 import {
   continues,
   isWebPage,
@@ -30,12 +30,6 @@ import {
   representationOf,
   retryAfter,
 } from "./response.js";
-import { type RetryLimits, retryDelay, TemporaryError } from "./retry.js";
-
-export interface HttpLimits extends RequestLimits, RetryLimits {
-  /** For all attempts and the waits between them. */
-  readonly totalTime: Millis;
-}
 
 export interface HttpDownloaderOptions {
   /** Bounds the size. */
@@ -43,20 +37,10 @@ export interface HttpDownloaderOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly limits?: Partial<HttpLimits>;
+  readonly limits?: Partial<DownloadLimits>;
   /** Trusted authorities (they replace those of the system) and our own certificate, for https. */
   readonly tls?: SecureContextOptions;
 }
-
-const defaultLimits: HttpLimits = {
-  connectTimeout: seconds(30),
-  stallTimeout: seconds(30),
-  totalTime: seconds(24 * 60 * 60),
-  redirects: 10,
-  attempts: 3,
-  retryDelay: seconds(2),
-  maximumRetryDelay: seconds(15 * 60),
-};
 
 /** New bytes that make an attempt count as progress, so that a server cannot hold us with a byte at a time. */
 const progressBytes = 64 * 1024;
@@ -65,10 +49,10 @@ const progressBytes = 64 * 1024;
 const progressInterval = millis(100);
 
 type DownloadOptions = Parameters<Downloader["download"]>[1];
-type Settings = Required<HttpDownloaderOptions> & { readonly limits: HttpLimits };
+type Settings = Required<HttpDownloaderOptions> & { readonly limits: DownloadLimits };
 
 export function createHttpDownloader({ limits, tls = {}, ...rest }: HttpDownloaderOptions): Downloader {
-  const settings = { ...rest, tls, limits: { ...defaultLimits, ...limits } };
+  const settings = { ...rest, tls, limits: { ...defaultDownloadLimits, ...limits } };
   return {
     schemes,
     async download(uri, { signal, progress }) {

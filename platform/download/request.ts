@@ -1,11 +1,11 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { type SecureContextOptions, TLSSocket } from "node:tls";
+import { TemporaryError } from "../../agent/download/retry.js";
 import { type Clock, type Millis, PackageError } from "../../agent/ports.js";
 import { describeError, errorCode } from "../system-error.js";
 import { display, redirectTarget } from "./package-url.js";
 import { meaningOf } from "./response.js";
-import { TemporaryError } from "./retry.js";
 
 export interface RequestLimits {
   /** Until the connection stands, TLS included. */

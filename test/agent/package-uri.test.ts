@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { millis } from "../../agent/ports.js";
 import { DeviceResponseError } from "../../jobs/device-gateway.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
 import { type ManagedAgent, startManagedAgent } from "./managed-agent.js";
@@ -49,7 +50,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  managed = await startManagedAgent({ maximumPackageSize });
+  managed = await startManagedAgent({ maximumPackageSize, downloads: { retryDelay: millis(10) } });
 });
 
 afterAll(async () => {

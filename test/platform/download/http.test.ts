@@ -38,7 +38,7 @@ function createDownload(options: Partial<HttpDownloaderOptions> & { maximumSize?
     clock: createSystemClock(),
     random,
     log,
-    limits: { retryDelay: millis(1), ...limits },
+    limits: { attempts: 3, retryDelay: millis(1), ...limits },
     ...rest,
   });
   return {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { retryDelay } from "../../../agent/download/retry.js";
 import { type Random, seconds } from "../../../agent/ports.js";
-import { retryDelay } from "../../../platform/download/retry.js";
 
 const limits = { attempts: 3, retryDelay: seconds(2), maximumRetryDelay: seconds(900) };
 const chance = (fraction: number): Random => ({ fraction: () => fraction, bytes: () => new Uint8Array() });

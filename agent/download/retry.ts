@@ -1,4 +1,4 @@
-import { type Millis, millis, type Random } from "../../agent/ports.js";
+import { type Millis, millis, type Random } from "../ports.js";
 
 /** It did not work this time and may the next: the connection or the server is at fault, not the address. */
 export class TemporaryError extends Error {
