@@ -55,7 +55,8 @@ const progressDescriptor = 3;
 
 /**
  * Resolves when the program has ended, with whatever exit code.
- * @throws ProgramError when it could not be started or was ended for its time; the abort reason when `signal` fired
+ * @throws ProgramError when it could not be started or was ended for its time; the abort reason when `signal` fired; what
+ *   was wrong with `input` when it broke off
  */
 export async function runProgram(path: string, options: ProgramOptions): Promise<ProgramResult> {
   const { signal, clock, timeLimit } = options;
@@ -88,7 +89,11 @@ export async function runProgram(path: string, options: ProgramOptions): Promise
     });
     child.once("close", (code) => resolve(code ?? undefined));
   });
-  feed(child.stdin, options.input);
+  let unreadable: Error | undefined;
+  feed(child.stdin, options.input, (error) => {
+    unreadable = error;
+    stop(); // it must not take what it has got for the whole
+  });
   const output = collect(child.stdout as Readable, "output", options.onLine);
   const error = collect(child.stderr as Readable, "error", options.onLine);
   const progress = child.stdio[progressDescriptor];
@@ -104,6 +109,7 @@ export async function runProgram(path: string, options: ProgramOptions): Promise
   try {
     const exitCode = await ended;
     signal?.throwIfAborted();
+    if (unreadable !== undefined) throw unreadable;
     if (overdue)
       throw new ProgramError("time-limit", `${path} did not end within ${timeLimit / 1000} s and was ended`);
     return { exitCode, output: output.text(), reason: reasonOf(error.lastLine()) };
@@ -121,12 +127,19 @@ function inherited(): Record<string, string> {
   );
 }
 
-function feed(stdin: Writable | null, input: Uint8Array | Readable | undefined): void {
+function feed(
+  stdin: Writable | null,
+  input: Uint8Array | Readable | undefined,
+  fail: (error: Error) => void,
+): void {
   if (stdin === null || input === undefined) return;
   stdin.on("error", () => undefined); // it ended without reading all; its exit code says whether that was well
   if (input instanceof Uint8Array) stdin.end(input);
   else {
-    input.on("error", () => stdin.destroy());
+    input.on("error", (error) => {
+      fail(error);
+      stdin.destroy();
+    });
     stdin.on("close", () => input.destroy());
     input.pipe(stdin);
   }
