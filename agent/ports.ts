@@ -151,14 +151,19 @@ export interface DownloadProgress {
   readonly received: number;
   /** Bytes expected in all, as far as the sender said. */
   readonly total: number | undefined;
+  /** Bytes per second, of late. */
+  readonly rate?: number;
+  /** What it waits for, as a sentence for people; undefined while bytes may come. */
+  readonly waiting?: string;
 }
 
 export interface Downloader {
   /** URI schemes that this downloader serves, lower case and without the colon. */
   readonly schemes: readonly string[];
   /**
-   * Fetches a package to disk, bounded in size and time.
-   * @throws PackageError saying why it did not arrive; the abort reason when `signal` fires. No file is left then.
+   * Fetches a package to disk, bounded in size and time. Goes on where an earlier run of ours ended, if the sender lets it.
+   * @throws PackageError saying why it did not arrive, and no file is left then; the abort reason when `signal` fires: what
+   *   has come may stay for the next run, until the storage is cleared
    */
   download(
     uri: string,
@@ -184,6 +189,47 @@ export interface PackageStorage {
   create(size: number | undefined): Promise<PackageWriter>;
   /** Is the file there, with that size and digest? For the time after a restart. */
   verify(image: ImageFile): Promise<boolean>;
+  /** Removes whatever package is kept. */
+  clear(): Promise<void>;
+}
+
+/** What a sender says of the package that it sends: whether it still is the one of which we have a part. */
+export interface PackageSource {
+  readonly uri: string;
+  /** Bytes of the whole; undefined when the sender did not say. */
+  readonly size: number | undefined;
+  /** Another one means another content: an ETag, or a date. undefined when nothing tells for sure. */
+  readonly validator: string | undefined;
+}
+
+export interface DownloadWriter extends PackageWriter {
+  /**
+   * Ends early; what has come is durable and kept for `resume` where a validator tells what it is a part of, else it is
+   * removed. Harmless after `finish`.
+   */
+  suspend(): Promise<void>;
+}
+
+/** A part of a package, of an earlier run of ours. */
+export interface PartialPackage {
+  readonly source: PackageSource;
+  /** Bytes that are there; the next one written goes behind them. */
+  readonly received: number;
+  readonly writer: DownloadWriter;
+}
+
+/** The same place, for those who fetch packages: what they have survives the end of the process and of the power. */
+export interface DownloadStorage {
+  /**
+   * Begins a new package; an older one is removed.
+   * @throws PackageError `storage` when its size, as announced, is over the limit or does not fit
+   */
+  begin(source: PackageSource): Promise<DownloadWriter>;
+  /**
+   * Takes up what is kept of the package from there; undefined when that is nothing.
+   * @throws PackageError `storage` when the rest of it does not fit; the abort reason when `signal` fires
+   */
+  resume(uri: string, options: { readonly signal: AbortSignal }): Promise<PartialPackage | undefined>;
   /** Removes whatever package is kept. */
   clear(): Promise<void>;
 }

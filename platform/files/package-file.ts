@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 
 /** One block is filled from the network while the other is hashed and written. */
@@ -7,20 +7,31 @@ const blockSize = 256 * 1024;
 /** What may wait in the page cache, so that the last sync is short and a slow disk slows the sender, not the board. */
 const syncInterval = 8 * 1024 ** 2;
 
+export interface PackageFileOptions {
+  /** What is in the file already: its bytes, and the SHA-256 over them so far. */
+  readonly start?: { readonly size: number; readonly hash: Hash };
+  /** Told how many bytes are durable, each time that some more are. What it throws ends the file as a failed write does. */
+  readonly onDurable?: (size: number) => Promise<void>;
+}
+
 /** A file that grows at its end and is hashed on the way, in constant memory. Calls come one after the other. */
 export class PackageFile {
   readonly #file: FileHandle;
-  readonly #hash = createHash("sha256");
+  readonly #hash: Hash;
+  readonly #onDurable: (size: number) => Promise<void>;
   #block = Buffer.allocUnsafe(blockSize);
   #spare = Buffer.allocUnsafe(blockSize);
   #filled = 0;
-  #size = 0;
+  #size: number;
   #unsynced = 0;
   #writing: Promise<void> = Promise.resolve();
   #syncing: Promise<void> = Promise.resolve();
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, { start, onDurable = async () => {} }: PackageFileOptions = {}) {
     this.#file = file;
+    this.#size = start?.size ?? 0;
+    this.#hash = start?.hash ?? createHash("sha256");
+    this.#onDurable = onDurable;
   }
 
   /** Bytes taken. */
@@ -34,10 +45,10 @@ export class PackageFile {
       const part = piece.subarray(offset, offset + blockSize - this.#filled);
       this.#block.set(part, this.#filled);
       this.#filled += part.length;
+      this.#size += part.length;
       offset += part.length;
       if (this.#filled === blockSize) await this.#flush();
     }
-    this.#size += piece.length;
   }
 
   /** Resolves with the lower-case hexadecimal SHA-256 when all of it is durable. */
@@ -51,6 +62,19 @@ export class PackageFile {
     return this.#hash.digest("hex");
   }
 
+  /** Closes the file when all that was taken is durable. */
+  async suspend(): Promise<void> {
+    try {
+      await this.#flush();
+      await this.#writing;
+      await this.#syncing;
+      await this.#file.datasync();
+      await this.#onDurable(this.#size);
+    } finally {
+      await this.close();
+    }
+  }
+
   /** Closes the file as it is. Harmless when it is closed. */
   async close(): Promise<void> {
     await Promise.allSettled([this.#writing, this.#syncing]);
@@ -60,19 +84,20 @@ export class PackageFile {
   async #flush(): Promise<void> {
     await this.#writing;
     const block = this.#block.subarray(0, this.#filled);
+    const written = this.#size - block.length; // only this much is sure to be seen by a sync that begins now
     this.#writing = this.#file.appendFile(block);
     this.#writing.catch(() => {}); // awaited by the next flush
     this.#hash.update(block);
     [this.#block, this.#spare] = [this.#spare, this.#block];
     this.#filled = 0;
     this.#unsynced += block.length;
-    if (this.#unsynced >= syncInterval) await this.#startSync();
+    if (this.#unsynced >= syncInterval) await this.#startSync(written);
   }
 
-  async #startSync(): Promise<void> {
+  async #startSync(written: number): Promise<void> {
     this.#unsynced = 0;
     await this.#syncing;
-    this.#syncing = this.#file.datasync();
+    this.#syncing = this.#file.datasync().then(() => this.#onDurable(written));
     this.#syncing.catch(() => {}); // awaited by the next one
   }
 }
