@@ -65,6 +65,11 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: true,
   },
   {
+    folder: "agent/config",
+    imports: ["agent/model", "agent/binding", "agent/main.ts", "agent/ports.ts", "platform"],
+    node: true,
+  },
+  {
     folder: "agent/simulation",
     imports: ["agent/model", "agent/ports.ts", "agent/plugin.ts", "agent/main.ts", "platform", "jobs"],
     node: true,

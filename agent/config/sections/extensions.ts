@@ -1,0 +1,25 @@
+/** Objects and plugins beside those that are always there. */
+import { z } from "zod";
+import { filePath, list, wholeNumber } from "../values.js";
+
+export const objectIds = [6, 16, 19, 22] as const;
+
+export const extensionKeys = {
+  objects: list(
+    z.union([z.literal(objectIds), filePath()], {
+      error: `an Object that comes with the agent (${objectIds.join(", ")}) or the path of a definition file (XML)`,
+    }),
+    64,
+    "Objects",
+  )
+    .optional()
+    .describe(
+      "Objects by number (6 Location, 16 Portfolio, 19 BinaryAppDataContainer, 22 Virtual Observe Notify) or definition file.",
+    ),
+  configurationObjectId: wholeNumber(1, 65_534)
+    .optional()
+    .describe("Number of the Configuration Object; 42769 when not given."),
+  plugins: list(filePath(), 64, "plugins")
+    .optional()
+    .describe("Modules that export `plugin`; relative paths count from the folder of this file."),
+};

@@ -1,0 +1,22 @@
+import type { AgentServer } from "../main.js";
+import type { Directories } from "./defaults.js";
+import type { StatedConfig } from "./schema.js";
+
+/** The configuration of the service: all defaults filled in, all paths absolute. */
+export interface ServiceConfig {
+  /** What the operator said, and nothing more. */
+  readonly stated: StatedConfig;
+  /** undefined when there was none. */
+  readonly file: string | undefined;
+  readonly endpointName: string;
+  readonly servers: readonly AgentServer[];
+  readonly board: NonNullable<StatedConfig["board"]>;
+  readonly objects: readonly (NonNullable<StatedConfig["objects"]>[number] | string)[];
+  readonly plugins: readonly string[];
+  readonly directories: Directories;
+  readonly log: {
+    readonly level: NonNullable<NonNullable<StatedConfig["log"]>["level"]>;
+    readonly format: NonNullable<NonNullable<StatedConfig["log"]>["format"]>;
+  };
+  readonly control: { readonly socket: string; readonly group: string | undefined };
+}
