@@ -44,6 +44,10 @@ export class ProgramError extends Error {
   }
 }
 
+/** `ended with exit code 2`, for a program that gave no reason itself. */
+export const describeEnd = ({ exitCode }: Pick<ProgramResult, "exitCode">): string =>
+  exitCode === undefined ? "was ended by a signal" : `ended with exit code ${exitCode}`;
+
 const maximumOutput = 64 * 1024;
 const maximumLine = 4096;
 const maximumReason = 256;

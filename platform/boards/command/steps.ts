@@ -1,6 +1,6 @@
 /** What the steps of a command board are, and what their exit codes say. Documented in docs/firmware.md. */
 import { BusyError, type Millis, PackageError, seconds } from "../../../agent/ports.js";
-import type { ProgramResult } from "../../exec/program.js";
+import { describeEnd, type ProgramResult } from "../../exec/program.js";
 
 export interface Command {
   /** Absolute path of an executable; it is never looked at by a shell. */
@@ -43,7 +43,8 @@ export const timeLimits: Readonly<Record<CommandStep, Millis>> = {
  */
 export function judge(step: CommandStep, { program }: Command, result: ProgramResult): "done" | "restart" {
   const { exitCode, reason } = result;
-  const words = reason === "" ? `${program}, the program of the step ${step}, ${ending(exitCode)}` : reason;
+  const words =
+    reason === "" ? `${program}, the program of the step ${step}, ${describeEnd(result)}` : reason;
   switch (exitCode) {
     case 0:
       return "done";
@@ -61,6 +62,3 @@ export function judge(step: CommandStep, { program }: Command, result: ProgramRe
       throw new PackageError("failed", words);
   }
 }
-
-const ending = (exitCode: number | undefined) =>
-  exitCode === undefined ? "was ended by a signal" : `ended with exit code ${exitCode}`;
