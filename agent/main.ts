@@ -159,6 +159,12 @@ export interface AgentStatus {
     readonly shortServerId: number;
     readonly uri: string;
     readonly state: RegistrationState["name"];
+    /** When the Server took the Register; only while registered. */
+    readonly since?: Date;
+    /** When the next Update, or the next attempt to register, is due. */
+    readonly next?: Date;
+    /** Why a Register or Update last came to nothing, also when one since went well. */
+    readonly lastFailure?: { readonly at: Date; readonly reason: string };
   }[];
   readonly bootstrap: BootstrapState["name"];
   readonly observations: number;
@@ -389,7 +395,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       registrations: accounts.servers().map(({ shortServerId, uri }) => ({
         shortServerId,
         uri,
-        state: client.registrationState(shortServerId)?.name ?? "unregistered",
+        ...(client.registrationStatus(shortServerId) ?? { state: "unregistered" as const }),
       })),
       bootstrap: bootstrap.state.name,
       observations: client.observationCount,

@@ -25,7 +25,7 @@ import type { RegistrationMemory } from "./registration-memory.js";
 import type { RegistrationPolicy } from "./registration-policy.js";
 import { type ConnectServer, Registrations } from "./registrations.js";
 import { Sender, type SendTarget } from "./send.js";
-import type { ServerSession } from "./server-session.js";
+import type { RegistrationStatus, ServerSession } from "./server-session.js";
 import { VirtualObservations } from "./virtual-observe/observations.js";
 
 export interface ClientOptions extends RegistrationPolicy {
@@ -155,6 +155,11 @@ export class Client {
 
   registrationState(shortServerId: number): RegistrationState | undefined {
     return this.#registrations.session(shortServerId)?.state;
+  }
+
+  /** undefined for a Server that we have no account of. */
+  registrationStatus(shortServerId: number): RegistrationStatus | undefined {
+    return this.#registrations.session(shortServerId)?.status();
   }
 
   /** Are we registered with that Server? Not while it does not answer, or has disabled us. */

@@ -44,6 +44,17 @@ export interface SessionListener {
   remember(registration: RememberedRegistration | undefined): void;
 }
 
+/** For people who look after the device. Times are of the calendar as it is now, whatever it was then. */
+export interface RegistrationStatus {
+  readonly state: RegistrationState["name"];
+  /** When the Server took the Register; only while registered. */
+  readonly since?: Date;
+  /** When the next message is due: an Update, or another attempt. */
+  readonly next?: Date;
+  /** Why a Register or Update last came to nothing, also when one since went well. */
+  readonly lastFailure?: { readonly at: Date; readonly reason: string };
+}
+
 /** A Server that is gone must not keep the program from ending. */
 const deregistrationPatience = seconds(5);
 
@@ -58,6 +69,10 @@ export class ServerSession {
   #origin: Origin | undefined;
   #told: RegistrationTerms | undefined;
   #timer: Timer | undefined;
+  /** On the monotonic clock, as the two below. */
+  #due: Millis | undefined;
+  #registeredAt: Millis | undefined;
+  #lastFailure: { readonly at: Millis; readonly reason: string } | undefined;
   /** The one on the wire; an answer that comes after its state was left is dropped. */
   #exchange = new AbortController();
   #deregistering: Promise<void> = Promise.resolve();
@@ -105,6 +120,20 @@ export class ServerSession {
 
   get isAwake(): boolean {
     return this.#awake?.isAwake ?? true;
+  }
+
+  status(): RegistrationStatus {
+    const { clock } = this.#options;
+    const calendar = (at: Millis) => new Date(clock.date().getTime() + at - clock.now());
+    const since = this.isOnline ? this.#registeredAt : undefined;
+    return {
+      state: this.#state.name,
+      ...(since !== undefined && { since: calendar(since) }),
+      ...(this.#due !== undefined && { next: calendar(this.#due) }),
+      ...(this.#lastFailure && {
+        lastFailure: { at: calendar(this.#lastFailure.at), reason: this.#lastFailure.reason },
+      }),
+    };
   }
 
   /** Its turn has come. */
@@ -184,6 +213,7 @@ export class ServerSession {
     this.#exchange.abort();
     this.#awake?.close();
     this.#state = { name: "unregistered" };
+    this.#due = undefined;
     this.#refreshOrigin();
   }
 
@@ -191,7 +221,11 @@ export class ServerSession {
     const before = this.#state;
     const [state, ...effects] = step(this.#table, before, event);
     this.#state = state;
+    if (event.type === "failed") {
+      this.#lastFailure = { at: this.#options.clock.now(), reason: event.failure.reason };
+    }
     if (state.name !== before.name) {
+      this.#due = undefined;
       this.#timer?.cancel(); // leaving a state ends its wait, and its exchange; only a De-register outlives its state
       if (before.name === "registering" || before.name === "updating") this.#exchange.abort();
       this.#entered(state, before, event);
@@ -203,6 +237,7 @@ export class ServerSession {
   #entered(state: RegistrationState, before: RegistrationState, { type }: RegistrationEvent): void {
     const { log, on } = this.#options;
     this.#refreshOrigin();
+    if (registrationOf(before) === undefined) this.#registeredAt = this.#options.clock.now();
     log.debug("registration state", { from: before.name, to: state.name, on: type });
     if (state.name === "registered" && before.name === "registering") {
       const { location, version } = state.registration;
@@ -233,7 +268,11 @@ export class ServerSession {
         return;
       case "wait":
         this.#timer?.cancel();
-        this.#timer = clock.after(effect.duration, () => this.#handle({ type: "timerFired" }));
+        this.#due = millis(clock.now() + effect.duration);
+        this.#timer = clock.after(effect.duration, () => {
+          this.#due = undefined;
+          this.#handle({ type: "timerFired" });
+        });
         return;
       case "forgetObservations":
         on.forgetObservations();

@@ -242,3 +242,29 @@ test("an answer that comes after the client stopped changes nothing", async () =
   expect(session.origin).toBeUndefined();
   expect(clock.pending).toBe(0);
 });
+
+describe("for people who look after the device", () => {
+  const start = new Date("2026-01-01T00:00:00Z").getTime();
+  const at = (duration: number) => new Date(start + seconds(duration));
+
+  test("it says since when it is registered, and when the next Update is due", async () => {
+    const world = simulate([accepted]);
+    expect(world.session.status()).toEqual({ state: "unregistered" });
+    await world.clock.advance(seconds(10));
+    world.start();
+    await settle();
+    expect(world.session.status()).toEqual({ state: "registered", since: at(10), next: at(217) });
+    await world.clock.advance(seconds(207)); // 300 less MAX_TRANSMIT_WAIT
+    expect(world.session.status()).toEqual({ state: "registered", since: at(10), next: at(424) });
+  });
+
+  test("it says why it failed, and when it tries again", async () => {
+    const world = simulate([failed, accepted]);
+    world.start();
+    await settle();
+    const lastFailure = { at: at(0), reason: "no answer" };
+    expect(world.session.status()).toEqual({ state: "backingOff", next: at(60), lastFailure });
+    await world.clock.advance(seconds(60));
+    expect(world.session.status()).toMatchObject({ state: "registered", since: at(60), lastFailure });
+  });
+});
