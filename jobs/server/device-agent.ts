@@ -50,6 +50,8 @@ export class DeviceAgent extends Agent {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #observations = new Map<string, StandingObservation>();
+  /** Milliseconds until the first retransmission, by request. */
+  readonly #firstTimeouts = new WeakMap<OutgoingMessage, number>();
 
   constructor(socket: Socket, clock: Clock, log: Log) {
     super({ socket });
@@ -84,6 +86,7 @@ export class DeviceAgent extends Agent {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const outgoing = this.request(toParameters(request));
+      this.#firstTimeouts.set(outgoing, outgoing.sender._currentTime);
       const settle = () => {
         signal.removeEventListener("abort", abandon);
         this.#forget(outgoing);
@@ -151,6 +154,13 @@ export class DeviceAgent extends Agent {
       request.emit("error", new Error(`more than ${maxResponseBytes} bytes`));
       return;
     }
+    if (!continues(packet, request)) {
+      // The package would append a block again that came twice.
+      if (packet.confirmable) this.#sendEmpty("ACK", packet.messageId, from);
+      return;
+    }
+    // RFC 7252 §4.2: each block is a message of its own, and the package goes on with the back-off of the last one.
+    request.sender._currentTime = this.#firstTimeouts.get(request) ?? request.sender._currentTime;
     // Message IDs of the device and of ours are unrelated, but the package takes a separate response for the answer
     // to whatever request of ours has the same number.
     const namesake = isReply ? undefined : this._msgIdToReq.get(packet.messageId);
@@ -237,8 +247,20 @@ const toResponse = (incoming: IncomingMessage, token: Uint8Array = new Uint8Arra
 const observeOf = ({ headers }: IncomingMessage): number | undefined =>
   typeof headers.Observe === "number" ? headers.Observe : undefined;
 
-/** Is there a Block2 option with the "more" bit (RFC 7959 §2.2)? */
-const isPartial = ({ options }: Packet): boolean =>
-  options.some(({ name, value }) => name === "Block2" && ((value.at(-1) ?? 0) & 8) !== 0);
+/** RFC 7959 §2.2; undefined without the option. */
+function block2Of({ options }: Packet): { offset: number; more: boolean } | undefined {
+  const option = options.find(({ name }) => name === "Block2");
+  if (option === undefined) return undefined;
+  const value = option.value.reduce((number, byte) => number * 256 + byte, 0);
+  return { offset: (value >>> 4) * 2 ** ((value & 7) + 4), more: (value & 8) !== 0 };
+}
+
+/** Is it the block that is missing, or whole? */
+function continues(packet: Packet, { _totalPayload: received }: OutgoingMessage): boolean {
+  const block = block2Of(packet);
+  return block === undefined || block.offset === received.length;
+}
+
+const isPartial = (packet: Packet): boolean => block2Of(packet)?.more === true;
 
 const toKey = (token: Uint8Array): string => Buffer.from(token).toString("hex");

@@ -163,6 +163,34 @@ describe("a device that answers with nonsense", () => {
     await device.close();
   });
 
+  test("is understood when a block of its answer comes twice", async () => {
+    const device = await RawDevice.open(server.port);
+    await device.register("stutterer");
+    device.serve = ({ options, messageId, token }) => {
+      const isFirst = !options.some(({ name }) => name === "Block2");
+      const first = {
+        code: "2.05",
+        confirmable: true,
+        messageId: 40_000,
+        token,
+        options: [option("Content-Format", 0), option("Block2", 0x08)],
+        payload: Buffer.from("sixteen bytes of"),
+      };
+      device.send({ code: "0.00", ack: true, messageId });
+      device.send(first);
+      if (isFirst) return undefined;
+      const last = {
+        ...first,
+        messageId: 40_001,
+        options: [option("Content-Format", 0), option("Block2", 0x10)],
+      };
+      device.send({ ...last, payload: Buffer.from(" text") });
+      return undefined;
+    };
+    expect(resourceIn(await server.read("stutterer", [3, 0, 0]), [3, 0, 0])).toBe("sixteen bytes of text");
+    await device.close();
+  });
+
   test("fails a Block2 transfer without end", async () => {
     const device = await RawDevice.open(server.port);
     await device.register("liar");
