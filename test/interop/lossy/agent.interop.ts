@@ -9,11 +9,11 @@ import { defineObject, definePlugin, singleInstance } from "../../../agent/plugi
 import { resourceContent, resourceIn } from "../../../jobs/device-gateway.js";
 import { createManagementServer, type ManagementServer } from "../../../jobs/server/management-server.js";
 import { createSimulatedBoard } from "../../../platform/boards/simulated.js";
+import { createSimulatedImage } from "../../../platform/boards/simulated-image.js";
 import { createSystemClock } from "../../../platform/clock.js";
 import { systemRandom } from "../../../platform/random.js";
 import { createRecordingLog } from "../../simulated/log.js";
 import { type RelayOptions, startRelay } from "./relay.js";
-import { bodyOf } from "./thing.js";
 import { scaleCoapPackage, transmission } from "./timing.js";
 
 /** What can be executed again and again: of two reboots that were asked for, one would be seen. */
@@ -38,12 +38,13 @@ test("registers, is read and written, and executes exactly once, in order", asyn
   });
 });
 
-// The client of the package bears few losses in one body, and no duplicates: see coap-package.interop.ts.
-test("takes a package of 6 KiB in blocks", async () => {
-  await withAgent({ seed: 22, does: "loss" }, async ({ server, read }) => {
-    await server.write("board", [5, 0, 0], resourceContent([5, 0, 0], bodyOf(6 * 1024)), "replace");
-    // It has arrived whole: that it is no package for this board is found when it is looked into.
-    await expect.poll(() => read([5, 0, 5]), { timeout: 20_000 }).not.toBe(0);
+test("takes a package of 64 KiB in blocks, whole", async () => {
+  const image = createSimulatedImage({ name: "pushed", version: "2.0", size: 64 * 1024, seed: 1 });
+  await withAgent({ seed: 22 }, async ({ server, read }) => {
+    await server.write("board", [5, 0, 0], resourceContent([5, 0, 0], image), "replace");
+    // Downloaded: the hash in the image is that of what has arrived.
+    await expect.poll(() => read([5, 0, 3]), { timeout: 20_000 }).toBe(2);
+    expect(await read([5, 0, 7])).toBe("2.0");
   });
 });
 

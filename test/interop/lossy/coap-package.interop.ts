@@ -1,6 +1,12 @@
 /** Client and server of the `coap` package, over a way that loses a fifth of everything. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type OutgoingMessage, request } from "coap";
+import {
+  createServer,
+  type IncomingMessage,
+  type ObserveReadStream,
+  type OutgoingMessage,
+  request,
+} from "coap";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolvePeer } from "../../../platform/net/resolve.js";
 import { type Relay, startRelay } from "./relay.js";
@@ -12,7 +18,7 @@ import { scaleCoapPackage } from "./timing.js";
  * in one body are minutes of waiting, whoever is at the other end. It also appends a block that came twice.
  */
 const clientSizes = [3 * 1024, 6 * 1024];
-const serverSizes = [64 * 1024, 300 * 1024];
+const serverSizes = [64 * 1024, 128 * 1024];
 let thing: Thing;
 let toThing: Relay;
 beforeAll(async () => {
@@ -84,6 +90,35 @@ describe.concurrent("the client of the package", () => {
     expect(answers.map(({ payload }) => payload.toString())).toEqual(new Array(5).fill("at last"));
     expect(names.map((name) => thing.served.get(`POST ${name}`))).toEqual(new Array(5).fill(1));
   });
+});
+
+test("the client of the package observes: newer values only, and the newest at last", async () => {
+  const outgoing = request({
+    host: "127.0.0.1",
+    port: toThing.port,
+    pathname: "/observed",
+    observe: true,
+  });
+  const answer = once(outgoing, "response");
+  outgoing.end();
+  const [stream] = (await answer) as [ObserveReadStream];
+  const shown: number[] = [];
+  stream.on("data", (payload: Buffer) => shown.push(Number(payload.toString())));
+  const deadline = Date.now() + 2000;
+  let value = 1;
+  for (; Date.now() < deadline; value++) {
+    void thing.notify(String(value));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  // It takes the place of one that is under way, and what is left of its attempts: they may be lost together.
+  let fates = await thing.notify(String(value));
+  for (let again = 0; again < 3 && fates[0] === "unanswered"; again++)
+    fates = await thing.notify(String(value));
+  expect(fates).toEqual(["acknowledged"]);
+  await expect.poll(() => shown.at(-1)).toBe(value);
+  expect(shown.length).toBeGreaterThan(2);
+  expect(shown).toEqual([...shown].sort((one, other) => one - other));
+  stream.close();
 });
 
 describe.concurrent("the server of the package", () => {

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Packet, parse } from "coap-packet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { resolvePeer } from "../../../platform/net/resolve.js";
 import { keepRunning, requirePrograms, run } from "./programs.js";
@@ -12,6 +13,9 @@ import { type Relay, startRelay } from "./relay.js";
 import { bodyOf, startThing, type Thing } from "./thing.js";
 
 const sizes = [64 * 1024, 300 * 1024];
+/** There a body goes both ways. */
+const serverSizes = [64 * 1024, 128 * 1024];
+const noBytes = Buffer.alloc(0);
 
 let directory: string;
 let thing: Thing;
@@ -58,6 +62,42 @@ describe.concurrent("the client of libcoap", () => {
       expect(others).toEqual([]);
     });
   }
+
+  /**
+   * No more than that: 93 seconds after it began, however lively it is, libcoap 4.3.1 drops what it knows of a body that
+   * it fetches ("lg_crcv released"), and asks for no further block.
+   */
+  const fetched = 16 * 1024;
+
+  test(`fetches ${fetched} bytes in blocks`, async () => {
+    const file = join(directory, "fetched");
+    await client("-o", file, uri(`body/${fetched}`, toThingInBlocks));
+    expect(Buffer.compare(await readFile(file), bodyOf(fetched))).toBe(0);
+  });
+
+  test("is given the same blocks of one body over a way that also doubles, whatever it makes of them", async () => {
+    const answers: Packet[] = [];
+    const relay = await startRelay({
+      target: thing.port,
+      seed: 5,
+      watch: (datagram) => answers.push(parse(datagram)),
+    });
+    await client("-o", join(directory, "doubled"), uri(`body/${fetched}`, relay));
+    await relay.close();
+    const blocks = answers.map(({ code, payload = noBytes, options = [] }) => {
+      const optionOf = (name: string) => options.find((option) => option.name === name)?.value ?? noBytes;
+      const number = optionOf("Block2").reduce((value, byte) => value * 256 + byte, 0) >>> 4;
+      return { code, eTag: optionOf("ETag").toString("hex"), number, payload };
+    });
+    const body = bodyOf(fetched);
+    for (const { code, number, payload } of blocks) {
+      expect(code).toBe("2.05");
+      expect(Buffer.compare(payload, body.subarray(number * 1024, (number + 1) * 1024))).toBe(0);
+    }
+    expect(new Set(blocks.map(({ number }) => number)).size).toBe(16);
+    expect(new Set(blocks.map(({ eTag }) => eTag)).size).toBe(1);
+    expect(relay.counts.doubled).toBeGreaterThan(0);
+  });
 
   test("has twenty requests executed, each exactly once", async () => {
     await Promise.all(
@@ -107,17 +147,35 @@ describe.concurrent("the client of libcoap", () => {
 describe.concurrent("the server of libcoap", () => {
   let server: ReturnType<typeof keepRunning>;
   let relay: Relay;
+  /**
+   * libcoap 4.3.1 does not tell a duplicate by its Message ID: where the answer to the last block of a body is lost, it takes
+   * that block for a body of its own, answers 2.04 and stores it alone; a first block that comes late begins the body anew.
+   * So nothing may come twice to it.
+   */
+  let onceThere: Relay;
   beforeAll(async () => {
     const port = await freePort();
     server = keepRunning("coap-server-notls", ["-A", "127.0.0.1", "-p", `${port}`, "-d", "50"]);
-    relay = await startRelay({ target: port, seed: 3, does: "loss" });
+    relay = await startRelay({ target: port, seed: 3 });
+    onceThere = await startRelay({ target: port, seed: 4, does: "lossOfRequests" });
   });
   afterAll(async () => {
     await relay?.close();
+    await onceThere?.close();
     await server?.stop();
   });
-  const ask = async (request: Parameters<Thing["endpoint"]["request"]>[1]) =>
-    thing.endpoint.request(await resolvePeer("127.0.0.1", relay.port), request);
+  const ask = async (request: Parameters<Thing["endpoint"]["request"]>[1], way = relay) =>
+    thing.endpoint.request(await resolvePeer("127.0.0.1", way.port), request);
+
+  for (const size of serverSizes) {
+    test(`stores ${size} bytes in blocks, and gives them back over a way that does everything`, async () => {
+      const path = [`stored-${size}`];
+      const put = await ask({ method: "PUT", path, contentFormat: 42, payload: bodyOf(size) }, onceThere);
+      expect(put.code).toBe("2.01");
+      const got = await ask({ method: "GET", path });
+      expect([got.code, Buffer.compare(got.payload, bodyOf(size))]).toEqual(["2.05", 0]);
+    });
+  }
 
   test("answers a ping of ours", async () => {
     await expect(thing.endpoint.ping(await resolvePeer("127.0.0.1", relay.port))).resolves.toBeUndefined();

@@ -9,10 +9,14 @@ export interface RelayOptions {
   readonly seed: number;
   /**
    * `everything`: loses, delays, doubles and reorders a fifth each. `loss`: loses and delays a fifth each, never the same
-   * twice.
+   * twice. `lossOfRequests`: that on the way to the target only, so that nothing reaches it twice.
    */
-  readonly does?: "everything" | "loss";
+  readonly does?: Does;
+  /** Sees what comes from the target, before anything happens to it. */
+  readonly watch?: (datagram: Buffer) => void;
 }
+
+type Does = "everything" | "loss" | "lossOfRequests";
 
 export interface Relay {
   /** Who wants to reach the target speaks to this port instead. Each who does has an address of its own there. */
@@ -33,9 +37,9 @@ const patience = 30;
  * No more of the same bytes are lost. With MAX_RETRANSMIT 4 an exchange fails as soon as five attempts do: a fifth
  * lost both ways makes that one in 166, and no body of 300 blocks would ever get through, whoever sends it.
  */
-const lostAtMost = { everything: 2, loss: 1 };
+const lostAtMost = { everything: 2, loss: 1, lossOfRequests: 1 };
 
-export async function startRelay({ target, seed, does = "everything" }: RelayOptions): Promise<Relay> {
+export async function startRelay({ target, seed, does = "everything", watch }: RelayOptions): Promise<Relay> {
   const random = createSeededRandom(seed);
   const counts: Relay["counts"] = { passed: 0, lost: 0, doubled: 0, delayed: 0, reordered: 0 };
   const entrance = await bind();
@@ -89,7 +93,11 @@ export async function startRelay({ target, seed, does = "everything" }: RelayOpt
   const openExit = async (client: number) => {
     const exit = await bind();
     const backward = createDirection(entrance, client);
-    exit.on("message", backward);
+    exit.on("message", (datagram) => {
+      watch?.(datagram);
+      if (does === "lossOfRequests") hand(datagram, entrance, client);
+      else backward(datagram);
+    });
     const forward = createDirection(exit, target);
     return { exit, forward };
   };
