@@ -17,9 +17,12 @@ import { createAccountTransactions } from "../objects/accounts/transaction.js";
 import { type Abilities, noSec } from "../objects/accounts/validation.js";
 import { createConfiguration } from "../objects/configuration.js";
 import { createDevice } from "../objects/device.js";
-import type { FirmwareUpdateProgress } from "../objects/firmware-update/effects.js";
+import type { FirmwareUpdateProgress, Waiting } from "../objects/firmware-update/effect-options.js";
+import { composeGates } from "../objects/firmware-update/gates.js";
 import { createFirmwareUpdate, type FirmwareUpdateObject } from "../objects/firmware-update/object.js";
+import type { UpdateOutcome } from "../objects/firmware-update/outcome.js";
 import { type StateNumber, stateNumbers } from "../objects/firmware-update/state.js";
+import type { Connectivity, TrialOptions, TrialStatus } from "../objects/firmware-update/trial.js";
 import { createOscore } from "../objects/oscore.js";
 import { createSecurity } from "../objects/security.js";
 import { createServerObject } from "../objects/server.js";
@@ -65,7 +68,10 @@ import {
   type DatagramSocket,
   type Downloader,
   type Log,
+  type PackageInfo,
+  type PackageVerifier,
   seconds,
+  type UpdateGate,
 } from "./ports.js";
 
 // What whoever calls `createAgent` implements or gets to see.
@@ -95,16 +101,45 @@ export {
   PackageError,
   type PackageFailure,
   type PackageInfo,
+  type PackageVerifier,
   type SoftwareInstaller,
+  type StageContext,
   TransportError,
   type UpdateAttempt,
+  type UpdateGate,
+  type UpdateStage,
 } from "./ports.js";
+export type { FirmwareUpdateProgress, TrialOptions, TrialStatus, UpdateOutcome };
 
 /** A Server as the operator describes it: `coap://host[:port]`, and where its account starts from. */
 export type AgentServer = ServerAccountOptions;
 
 /** The Bootstrap-Server as the operator describes it, at `coap://host[:port]`. */
 export type AgentBootstrapServer = BootstrapServerOptions;
+
+/** How firmware updates go: Firmware Update (5). */
+export interface FirmwareOptions {
+  /** How packages may come: `both` unless told. A Write of what is left out answers 4.05. */
+  readonly delivery?: "pull" | "push" | "both";
+  /** URI schemes by which packages may be fetched, such as `https` alone; all that are served unless told. */
+  readonly schemes?: readonly string[];
+  /** Sees each package before the board does: who made it, and may it run here? */
+  readonly verifier?: PackageVerifier;
+  /**
+   * May this package take the place of what runs? Asked when a package is verified.
+   * @throws PackageError when it may not: a downgrade, say
+   */
+  readonly acceptance?: (offered: PackageInfo, running: BoardDescription) => void;
+  /**
+   * The operator's say before each stage: hooks, locks, maintenance hours. The first that says `later` is heard. A Server
+   * finds State 2 and Result 11 while an update is put off, which Maximum Defer Period (/5/0/13) ends.
+   */
+  readonly gates?: readonly UpdateGate[];
+  /** What a new image has to show before it is to stay. Absent: that the agent starts in it is proof enough. */
+  readonly trial?: TrialOptions;
+  /** How often an update that is interrupted, or booted into the old image, is taken up again; 2 unless told. */
+  readonly maxResumes?: number;
+}
 
 export interface AgentOptions extends RegistrationOptions {
   /** Endpoint Client Name: what Servers know this device by. */
@@ -122,6 +157,7 @@ export interface AgentOptions extends RegistrationOptions {
   readonly cacheDirectory: string;
   readonly log: Log;
   readonly plugins?: readonly Plugin[];
+  readonly firmware?: FirmwareOptions;
   /** Bytes; a larger package is refused with Result 2. */
   readonly maximumPackageSize?: number;
   /** How packages are fetched. */
@@ -172,6 +208,14 @@ export interface AgentStatus {
     readonly state: StateNumber;
     readonly result: number;
     readonly progress: FirmwareUpdateProgress | undefined;
+    /** Of what is downloaded or being installed. */
+    readonly package: PackageInfo | undefined;
+    /** What the update waits for: the operator's word, a board that is busy. */
+    readonly waiting: Waiting | undefined;
+    /** While a new image has yet to prove itself. */
+    readonly trial: TrialStatus | undefined;
+    /** How the last update ended, and in whose words. */
+    readonly lastOutcome: UpdateOutcome | undefined;
   };
 }
 
@@ -186,6 +230,8 @@ export interface Agent {
   /** Ends without a word, as a board that restarts does: the Servers keep the registration. */
   abandon(): Promise<void>;
   status(): AgentStatus;
+  /** A gate may think otherwise by now: an update that waits for it asks at once. */
+  askGatesAgain(): void;
   /**
    * Sends values to the Servers that want them (Mute Send, /1/x/23, is false there): present ones by their path, or samples
    * of the past. Resolves when each Server has answered or will not.
@@ -234,7 +280,19 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
 
   const accountStore = await openAccountStore({ store, log, clock, factory: factoryContent(options) });
   const accounts: Accounts = createAccounts(accountStore);
+  const connectivity: Connectivity = {
+    registered: () =>
+      accounts
+        .servers()
+        .flatMap(({ shortServerId }) => (client.isOnline(shortServerId) ? shortServerId : [])),
+    onRegistered: (listener) => client.onOnline(listener),
+  };
+  const { gates = [], ...firmware } = options.firmware ?? {};
+  const gate = composeGates(gates);
   const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
+    ...firmware,
+    ...(gate && { gate }),
+    connectivity,
     ...packagesIn(options.cacheDirectory),
     board,
     store,
@@ -390,6 +448,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     abandon: () => end(() => client.abandon()),
     object: (objectId) => handleOf(handles, objectId),
     send: (items, options) => client.send(items, options),
+    askGatesAgain: () => firmwareUpdate.askAgain(),
     status: () => ({
       endpointName,
       registrations: accounts.servers().map(({ shortServerId, uri }) => ({
@@ -403,6 +462,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         state: stateNumbers[firmwareUpdate.state().name],
         result: firmwareUpdate.state().result,
         progress: firmwareUpdate.progress(),
+        package: firmwareUpdate.package(),
+        waiting: firmwareUpdate.waiting(),
+        trial: firmwareUpdate.trial(),
+        lastOutcome: firmwareUpdate.lastOutcome(),
       },
     }),
   };

@@ -77,10 +77,14 @@ export const defaultCompositeFormat = (requestFormat: number): number =>
 
 // ---- Objects ---------------------------------------------------------------------------------------------------
 
-/** Server and Access Control belong to the enabler: each of its versions has its own of them (Core §7.2.2). */
+/**
+ * Server, Access Control and Firmware Update belong to the enabler: each of its versions has its own of them (Core §7.2.2,
+ * appendix E).
+ */
 const enablerObjects: ReadonlyMap<number, Readonly<Record<LwM2mVersion, string>>> = new Map([
   [1, { "1.0": "1.0", "1.1": "1.1", "1.2": "1.2" }],
   [2, { "1.0": "1.0", "1.1": "1.0", "1.2": "1.1" }],
+  [5, { "1.0": "1.0", "1.1": "1.1", "1.2": "1.2" }],
 ]);
 
 /**

@@ -1,10 +1,10 @@
 import { defineObject } from "../../agent/model/definition.js";
 
-/** OMA registry, Object 5 version 1.1. */
+/** OMA registry, Object 5 version 1.2. */
 export const FirmwareUpdate = defineObject({
   id: 5,
   name: "Firmware Update",
-  version: "1.1",
+  version: "1.2",
   instances: "single",
   resources: {
     package: { id: 0, operations: "W", type: "opaque", mandatory: true },
@@ -20,6 +20,7 @@ export const FirmwareUpdate = defineObject({
     severity: { id: 11, operations: "RW", type: "integer", range: [0, 2] },
     lastStateChangeTime: { id: 12, operations: "R", type: "time" },
     maximumDeferPeriod: { id: 13, operations: "RW", type: "unsigned", range: [0, 4294967295], units: "s" },
+    automaticUpgrade: { id: 14, operations: "RW", type: "boolean" },
   },
 });
 

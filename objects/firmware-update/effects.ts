@@ -1,54 +1,27 @@
+/** Performs what the table orders: fetches, has the package judged, waits for the operator, installs, restarts. */
 import {
-  type Board,
   BusyError,
-  type Clock,
-  type Downloader,
   type ImageFile,
-  type Log,
   type Millis,
   PackageError,
-  type PackageStorage,
+  type PackageInfo,
   seconds,
+  type UpdateStage,
 } from "../../agent/ports.js";
-import type { FirmwareUpdateHooks } from "./hooks.js";
+import { AfterBoot } from "./after-boot.js";
+import {
+  type EffectOptions,
+  stageContext,
+  stageContextOf,
+  type Wishes,
+  type Work,
+} from "./effect-options.js";
+import type { Effect } from "./events.js";
 import { schemeOf } from "./package-uri.js";
-import { failureOf } from "./results.js";
+import { Permission } from "./permission.js";
+import { failureOf, plainText, reasonOf } from "./results.js";
 import { type Updating, uriOf } from "./state.js";
-import type { Effect, Occurrence } from "./table.js";
 import { pause, within } from "./waiting.js";
-
-/** How far a download or an installation is. */
-export type FirmwareUpdateProgress =
-  | { readonly phase: "downloading"; readonly received: number; readonly total: number | undefined }
-  /** From 0 to 1. */
-  | { readonly phase: "installing"; readonly fraction: number };
-
-export interface EffectOptions {
-  readonly downloaders: readonly Downloader[];
-  readonly storage: PackageStorage;
-  readonly board: Board;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly hooks?: FirmwareUpdateHooks;
-  /**
-   * Between the answer to Update and the installation: the time for observers to hear of State 3 (0.5 s unless told).
-   */
-  readonly settleDelay?: Millis;
-  /** Takes the place of `settleDelay`: resolves when observers have heard. */
-  beforeApply?(): Promise<void>;
-  /**
-   * Has the new image proved itself? Rejects to have the previous one back. Absent: that it runs is proof enough.
-   */
-  trial?(signal: AbortSignal): Promise<void>;
-}
-
-/** One effect while it is performed. */
-export interface Work {
-  readonly signal: AbortSignal;
-  /** Says what happened; nothing after the work was cancelled. */
-  report(occurrence: Occurrence): Promise<void>;
-  progress(progress: FirmwareUpdateProgress): void;
-}
 
 /** An answer that was never sent must not keep the update from happening. */
 const ANSWER_LIMIT = seconds(10);
@@ -59,18 +32,36 @@ const BUSY_LIMIT = 20;
 const RESTART_GRACE = seconds(30);
 /** A board that has not gone down by then does not restart by itself any more. */
 const RESTART_LIMIT = seconds(300);
-const OUTCOME_PAUSE = seconds(10);
-const OUTCOME_LIMIT = 6;
-const COMMIT_PAUSE = seconds(30);
 
 export type LongEffect = Exclude<Effect, { readonly do: "cancelTransfer" | "discard" }>;
 
 /** Performs the effects that take time, against the ports. Each reports how it ended. */
 export class Effects {
   readonly #options: EffectOptions;
+  readonly #wishes: () => Wishes;
+  readonly #permission: Permission;
+  readonly #afterBoot: AfterBoot;
 
-  constructor(options: EffectOptions) {
+  constructor(options: EffectOptions, wishes: () => Wishes) {
     this.#options = options;
+    this.#wishes = wishes;
+    this.#permission = new Permission(options);
+    this.#afterBoot = new AfterBoot({
+      ...options,
+      wishes,
+      permission: this.#permission,
+      isIntact: (image) => this.isIntact(image),
+    });
+  }
+
+  /** What waits for the operator asks again at once. */
+  askAgain(): void {
+    this.#permission.askAgain();
+  }
+
+  /** May a Server push a package now? It cannot be kept waiting. */
+  mayPush(signal: AbortSignal): Promise<"go" | { readonly later: string }> {
+    return this.#permission.once("download", stageContext(this.#wishes(), { uri: "", signal }));
   }
 
   /** @param answered resolves when the Server has the answer to its Update */
@@ -79,19 +70,21 @@ export class Effects {
       case "download":
         return this.#download(effect.uri, work);
       case "verify":
-        return this.#verify(effect.image, work);
+        return this.#verify(effect, work);
+      case "askPermission":
+        return this.#askPermission(effect, work);
       case "apply":
         return this.#apply(effect.update, work, answered);
       case "restart":
-        return this.#restart(effect.when, work);
+        return this.#restart(effect, work);
       case "askOutcome":
-        return this.#askOutcome(effect.update, work);
+        return this.#afterBoot.askOutcome(effect.update, work);
       case "tryOut":
-        return this.#tryOut(work);
+        return this.#afterBoot.tryOut(effect.update, work);
       case "commit":
-        return this.#commit(work);
+        return this.#afterBoot.commit(effect.update, work);
       case "revert":
-        return this.#revert(work);
+        return this.#afterBoot.revert(work);
     }
   }
 
@@ -110,12 +103,26 @@ export class Effects {
     const { hooks, log } = this.#options;
     const fetch = () => this.#fetch(uri, work);
     try {
+      await this.#permission.obtain({
+        stage: "download",
+        context: () => stageContext(this.#wishes(), { uri, signal: work.signal }),
+        signal: work.signal,
+        postponed: (reason) => work.waiting({ stage: "download", reason }),
+      });
+      work.waiting(undefined);
       if (hooks?.packageUriWritten === undefined) await fetch();
-      else await hooks.packageUriWritten({ instanceId: 0, uri, signal: work.signal, default: fetch });
+      else
+        await hooks.packageUriWritten({
+          instanceId: this.#instanceId,
+          uri,
+          signal: work.signal,
+          default: fetch,
+        });
     } catch (error) {
       if (work.signal.aborted) return;
       log.warn("package not received", { error });
-      await work.report({ type: "transferFailed", failure: failureOf(error, "connection") });
+      const reason = reasonOf(error);
+      await work.report({ type: "transferFailed", failure: failureOf(error, "connection"), reason });
     }
   }
 
@@ -132,15 +139,56 @@ export class Effects {
     await work.report({ type: "received", image });
   }
 
-  async #verify(image: ImageFile, work: Work): Promise<void> {
-    const { board, log } = this.#options;
+  async #verify({ image, uri }: Extract<Effect, { do: "verify" }>, work: Work): Promise<void> {
+    const { log } = this.#options;
+    const { signal } = work;
     try {
-      const info = await this.#untilNotBusy(() => board.inspect(image, { signal: work.signal }), work);
+      const info = await this.#untilNotBusy("download", () => this.#judge(image, uri, signal), work);
+      await this.#permission.tell(
+        "download",
+        stageContext(this.#wishes(), { uri, image, package: info, signal }),
+      );
       await work.report({ type: "verified", package: { image, info } });
     } catch (error) {
-      if (work.signal.aborted) return;
+      if (signal.aborted) return;
       log.warn("package refused", { error });
-      await work.report({ type: "transferFailed", failure: failureOf(error, "failed") });
+      const reason = reasonOf(error);
+      await work.report({ type: "transferFailed", failure: failureOf(error, "failed"), reason });
+    }
+  }
+
+  /** Who made it comes first: what is not signed never reaches the tools of the board. */
+  async #judge(image: ImageFile, uri: string, signal: AbortSignal): Promise<PackageInfo> {
+    const { board, verifier, acceptance } = this.#options;
+    const signed = await verifier?.verify(image, { uri: uri === "" ? undefined : uri, signal });
+    const info = { ...(await board.inspect(image, { signal })), ...signed };
+    acceptance?.(info, await board.describe());
+    return info;
+  }
+
+  async #askPermission(
+    { request, about }: Extract<Effect, { do: "askPermission" }>,
+    work: Work,
+  ): Promise<void> {
+    const { board, log } = this.#options;
+    const { signal } = work;
+    try {
+      await this.#permission.obtain({
+        stage: "apply",
+        context: () => stageContext(this.#wishes(), { ...about, attempt: request.attempt.id, signal }),
+        signal,
+        postponed: async (reason, waited) => {
+          work.waiting({ stage: "apply", reason });
+          await work.report({ type: "deferred", reason, deferredSeconds: deferred(request, waited) });
+        },
+        patience: () => this.#patience(request),
+      });
+      await work.report({ type: "permitted", bootId: await board.bootId() });
+    } catch (error) {
+      if (signal.aborted) return;
+      work.waiting(undefined);
+      log.warn("update not allowed", { attempt: request.attempt.id, error });
+      await work.report({ type: "forbidden", failure: failureOf(error, "failed"), reason: reasonOf(error) });
     }
   }
 
@@ -154,7 +202,7 @@ export class Effects {
       if (update.by === "board" || hooks?.updateExecuted === undefined) await this.#install(update, work);
       else {
         await hooks.updateExecuted({
-          instanceId: 0,
+          instanceId: this.#instanceId,
           uri: uriOf(update),
           signal: work.signal,
           default: () => this.#installForPlugin(update, work),
@@ -164,7 +212,8 @@ export class Effects {
       if (work.signal.aborted) return;
       log.error("update failed", { attempt: update.attempt.id, error });
       const packageIntact = await this.isIntact(update.package?.image);
-      await work.report({ type: "applyFailed", failure: failureOf(error, "failed"), packageIntact });
+      const failure = failureOf(error, "failed");
+      await work.report({ type: "applyFailed", failure, packageIntact, reason: reasonOf(error) });
     }
   }
 
@@ -176,14 +225,21 @@ export class Effects {
     // Days may lie between download and update; a file that changed meanwhile must not reach the installer.
     if (!(await this.isIntact(image))) throw new PackageError("integrity", "the package changed on disk");
     const how = await this.#untilNotBusy(
+      "apply",
       () =>
         this.#options.board.apply(image, {
           attempt,
           signal: work.signal,
-          progress: (fraction) => work.progress({ phase: "installing", fraction }),
+          progress: (fraction, message) =>
+            work.progress({
+              phase: "installing",
+              fraction,
+              ...(message !== undefined && { message: plainText(message) }),
+            }),
         }),
       work,
     );
+    await this.#permission.tell("apply", stageContextOf(update, this.#wishes(), work.signal));
     await work.report({ type: "applied", how });
   }
 
@@ -198,9 +254,11 @@ export class Effects {
     }
   }
 
-  async #restart(when: "now" | "soon", { signal }: Work): Promise<void> {
+  async #restart({ update, when }: Extract<Effect, { do: "restart" }>, work: Work): Promise<void> {
     const { board, clock, log } = this.#options;
+    const { signal } = work;
     if (when === "soon") await pause(clock, RESTART_GRACE, signal);
+    if (update.step === "restart" && !(await this.#mayRestart(update, work))) return;
     for (;;) {
       try {
         await board.restart();
@@ -212,86 +270,56 @@ export class Effects {
     }
   }
 
-  async #askOutcome(update: Updating, work: Work): Promise<void> {
-    const { board, clock, log } = this.#options;
-    for (let asked = 1; ; asked++) {
-      try {
-        const outcome = await this.#outcome(update);
-        if (outcome !== "unknown" || asked === OUTCOME_LIMIT) {
-          const packageIntact = await this.isIntact(update.package?.image);
-          const bootId = await board.bootId();
-          return await work.report({ type: "outcomeKnown", outcome, packageIntact, bootId });
-        }
-      } catch (error) {
-        log.error("the outcome of the update cannot be told", { error });
-        if (asked >= OUTCOME_LIMIT) {
-          const { bootId } = update.attempt;
-          return await work.report({ type: "outcomeKnown", outcome: "unknown", packageIntact: true, bootId });
-        }
-      }
-      await pause(clock, OUTCOME_PAUSE, work.signal);
-    }
-  }
-
-  async #outcome(update: Updating): Promise<"new" | "old" | "unknown"> {
-    const { board } = this.#options;
-    if (update.by === "board") {
-      const { package: verified, attempt } = update;
-      return board.outcome({ ...attempt, package: verified.info, image: verified.image });
-    }
-    // The board had no part in it: what a plugin installed shows by the version that runs.
-    const { firmwareVersion } = await board.describe();
-    return firmwareVersion === update.attempt.previousVersion ? "old" : "new";
-  }
-
-  async #tryOut(work: Work): Promise<void> {
-    const { trial, log } = this.#options;
+  async #mayRestart(update: Updating, work: Work): Promise<boolean> {
+    const { signal } = work;
     try {
-      await trial?.(work.signal);
+      await this.#permission.obtain({
+        stage: "restart",
+        context: () => stageContextOf(update, this.#wishes(), signal),
+        signal,
+        postponed: async (reason, waited) => {
+          work.waiting({ stage: "restart", reason });
+          await work.report({ type: "deferred", reason, deferredSeconds: deferred(update, waited) });
+        },
+        patience: () => this.#patience(update),
+      });
+      work.waiting(undefined);
+      return true;
     } catch (error) {
-      if (work.signal.aborted) return;
-      log.error("the new firmware failed its trial", { error });
-      return work.report({ type: "trialFailed" });
-    }
-    await work.report({ type: "trialPassed" });
-  }
-
-  /** Without end: as long as the board may still go back, neither success nor failure would be true. */
-  async #commit(work: Work): Promise<void> {
-    const { board, clock, log } = this.#options;
-    for (;;) {
-      try {
-        await board.commit();
-        return await work.report({ type: "committed" });
-      } catch (error) {
-        log.error("the running firmware cannot be made to stay", { error });
-        await pause(clock, COMMIT_PAUSE, work.signal);
-      }
+      if (signal.aborted) throw error;
+      work.waiting(undefined);
+      this.#options.log.error("restart not allowed", { attempt: update.attempt.id, error });
+      await work.report({ type: "forbidden", failure: failureOf(error, "failed"), reason: reasonOf(error) });
+      return false;
     }
   }
 
-  async #revert(work: Work): Promise<void> {
-    const { board, clock, log } = this.#options;
-    for (;;) {
-      try {
-        return await work.report({ type: "reverted", how: await board.revert() });
-      } catch (error) {
-        log.error("the previous firmware cannot be brought back", { error });
-        await pause(clock, COMMIT_PAUSE, work.signal);
-      }
-    }
-  }
-
-  async #untilNotBusy<T>(act: () => Promise<T>, { signal }: Work): Promise<T> {
+  async #untilNotBusy<T>(stage: UpdateStage, act: () => Promise<T>, work: Work): Promise<T> {
     const { clock, log } = this.#options;
     for (let tried = 1; ; tried++) {
       try {
-        return await act();
+        const done = await act();
+        work.waiting(undefined);
+        return done;
       } catch (error) {
         if (!(error instanceof BusyError) || tried === BUSY_LIMIT) throw error;
         log.info("the board is busy; waiting", { tried });
-        await pause(clock, BUSY_PAUSE, signal);
+        work.waiting({ stage, reason: reasonOf(error) });
+        await pause(clock, BUSY_PAUSE, work.signal);
       }
     }
   }
+
+  /** Maximum Defer Period (/5/0/13) counts from the first `later`, over restarts of the agent. */
+  #patience({ deferredSeconds = 0 }: { readonly deferredSeconds?: number }): Millis | undefined {
+    const { maximumDeferSeconds } = this.#wishes();
+    return maximumDeferSeconds === undefined ? undefined : seconds(maximumDeferSeconds - deferredSeconds);
+  }
+
+  get #instanceId(): number {
+    return this.#options.objectInstanceId ?? 0;
+  }
 }
+
+const deferred = ({ deferredSeconds = 0 }: { readonly deferredSeconds?: number }, waited: Millis) =>
+  deferredSeconds + Math.floor(waited / 1000);

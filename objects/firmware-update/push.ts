@@ -1,7 +1,7 @@
 import type { ValueSink } from "../../agent/model/definition.js";
 import { RequestError } from "../../agent/model/errors.js";
 import type { ImageFile, PackageFailure, PackageWriter } from "../../agent/ports.js";
-import { failureOf } from "./results.js";
+import { failureOf, reasonOf } from "./results.js";
 
 /** For whom the package is. */
 export interface PushWork {
@@ -10,7 +10,7 @@ export interface PushWork {
   report(
     end:
       | { readonly type: "received"; readonly image: ImageFile }
-      | { readonly type: "transferFailed"; readonly failure: PackageFailure },
+      | { readonly type: "transferFailed"; readonly failure: PackageFailure; readonly reason: string },
   ): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export class PushedPackage {
       await this.#lastWrite;
     } catch (error) {
       this.#refuseWhenOver();
-      await this.#giveUp(failureOf(error, "storage"));
+      await this.#giveUp(failureOf(error, "storage"), reasonOf(error));
       const code = failureOf(error, "storage") === "storage" ? "4.13" : "5.00";
       throw new RequestError(code, "the package cannot be stored", { cause: error });
     }
@@ -56,18 +56,18 @@ export class PushedPackage {
       await this.#work.report({ type: "received", image });
     } catch (error) {
       if (error instanceof RequestError) throw error;
-      await this.#giveUp(failureOf(error, "storage"));
+      await this.#giveUp(failureOf(error, "storage"), reasonOf(error));
     }
   }
 
   /** The Server stopped sending. */
   async abandon(): Promise<void> {
-    if (!this.#over) await this.#giveUp("connection");
+    if (!this.#over) await this.#giveUp("connection", "the Server stopped sending");
   }
 
   /** Reports at once, so that the Server's next request finds the new State; the file follows. */
-  async #giveUp(failure: PackageFailure): Promise<void> {
-    const reported = this.#work.report({ type: "transferFailed", failure });
+  async #giveUp(failure: PackageFailure, reason: string): Promise<void> {
+    const reported = this.#work.report({ type: "transferFailed", failure, reason });
     await Promise.all([this.#discard(), reported]);
   }
 

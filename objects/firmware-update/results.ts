@@ -1,6 +1,6 @@
 import { PackageError, type PackageFailure } from "../../agent/ports.js";
 
-/** Update Result (/5/0/5) of Firmware Update 1.1. */
+/** Update Result (/5/0/5) of Firmware Update 1.2; the last two are of Advanced Firmware Update (/33629). */
 export const updateResults = {
   initial: 0,
   success: 1,
@@ -14,6 +14,8 @@ export const updateResults = {
   unsupportedProtocol: 9,
   cancelled: 10,
   deferred: 11,
+  conflictingState: 12,
+  dependencyError: 13,
 } as const;
 
 export type UpdateResult = (typeof updateResults)[keyof typeof updateResults];
@@ -33,6 +35,18 @@ const resultsByFailure: Readonly<Record<PackageFailure, UpdateResult>> = {
 };
 
 export const resultOf = (failure: PackageFailure): UpdateResult => resultsByFailure[failure];
+
+/** No words of others make our records, answers and status grow. */
+const MAX_REASON = 256;
+
+/** What an installer or an error says of itself, in one line that is safe to store and to show. */
+export function plainText(words: string): string {
+  const line = words.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  return Array.from(line).slice(0, MAX_REASON).join("");
+}
+
+export const reasonOf = (error: unknown): string =>
+  plainText(error instanceof Error ? error.message : String(error));
 
 /** What an error says about the package; `otherwise` when it says nothing. */
 export const failureOf = (error: unknown, otherwise: PackageFailure): PackageFailure =>

@@ -5,14 +5,19 @@
  */
 import type { AfterResponse } from "../../agent/model/definition.js";
 import { RequestError } from "../../agent/model/errors.js";
-import { type PackageWriter, type Random, type Store, seconds } from "../../agent/ports.js";
 import {
-  type EffectOptions,
-  Effects,
-  type FirmwareUpdateProgress,
-  type LongEffect,
-  type Work,
-} from "./effects.js";
+  type Millis,
+  type PackageFailure,
+  type PackageWriter,
+  type Random,
+  type Store,
+  seconds,
+} from "../../agent/ports.js";
+import { Activities } from "./activities.js";
+import type { EffectOptions, FirmwareUpdateProgress, Waiting, Work } from "./effect-options.js";
+import { Effects, type LongEffect } from "./effects.js";
+import type { Effect, FirmwareUpdateEvent, Occurrence, ServerRequest, Upgrade } from "./events.js";
+import { outcomeOf } from "./outcome.js";
 import { MAX_URI_BYTES, uriFault } from "./package-uri.js";
 import { PushedPackage } from "./push.js";
 import {
@@ -21,19 +26,10 @@ import {
   type FirmwareUpdateRecord,
   initialRecord,
 } from "./record.js";
-import { failureOf, isUpdateResult } from "./results.js";
+import { failureOf, isUpdateResult, reasonOf, updateResults } from "./results.js";
 import { type Attempt, imageOf, stateNames, stateNumbers } from "./state.js";
-import {
-  accepts,
-  type Effect,
-  type FirmwareUpdateEvent,
-  firmwareUpdateTable,
-  type Occurrence,
-  reportableStates,
-  type ServerRequest,
-  step,
-  type Table,
-} from "./table.js";
+import { accepts, firmwareUpdateTable, reportableStates, step, type Table } from "./table.js";
+import type { TrialPhase, TrialStatus } from "./trial.js";
 import { within } from "./waiting.js";
 
 export interface RunnerOptions extends EffectOptions {
@@ -41,45 +37,44 @@ export interface RunnerOptions extends EffectOptions {
   readonly random: Random;
   /** How often an interrupted update is taken up again before it counts as failed; 2 unless told. */
   readonly maxResumes?: number;
+  /** In the Store; `firmware-update` unless told. */
+  readonly recordName?: string;
   /** Called after each change, when it is what a Read would see. */
   onChange(before: FirmwareUpdateRecord, now: FirmwareUpdateRecord): void;
 }
 
-const RECORD = "firmware-update";
-/** How long cancelled work may take to end, and to let go of its file. */
-const LET_GO_LIMIT = seconds(30);
-/** How long the answer to a pushed package waits for its verification. */
-const VERIFY_PATIENCE = seconds(5);
-
-/** An effect under way. */
-interface Activity {
-  readonly controller: AbortController;
-  /** `push` is a download too: these two and `verify` end by cancel or reset. */
-  readonly kind: LongEffect["do"] | "push";
-  /** Resolves when it touches nothing any more. */
-  readonly done: Promise<void>;
-}
+/** How long the answer to a pushed package waits for its verification, and that to Update for the operator's word. */
+const ANSWER_PATIENCE = seconds(5);
 
 export class FirmwareUpdateRunner {
   readonly #options: RunnerOptions;
   readonly #table: Table;
   readonly #effects: Effects;
-  readonly #activities = new Set<Activity>();
+  readonly #activities: Activities;
+  readonly #recordName: string;
   #record: FirmwareUpdateRecord = initialRecord;
   /** Counts the changes of State; work reports into the State that it was begun for, and no other. */
   #episode = 0;
   #lastTurn: Promise<unknown> = Promise.resolve();
-  /** Resolves when nothing that was cancelled or discarded touches the disk any more. */
-  #quiet: Promise<unknown> = Promise.resolve();
   #answered: Promise<void> = Promise.resolve();
   #verification: Promise<void> = Promise.resolve();
+  /** Resolves when the operator has said whether the update may begin. */
+  #decision = createDecision();
   #progress: FirmwareUpdateProgress | undefined;
+  #waiting: Waiting | undefined;
+  #trying: { readonly phase: TrialPhase; readonly ends: Millis } | undefined;
   #closed = false;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#table = firmwareUpdateTable({ maxResumes: options.maxResumes ?? 2 });
-    this.#effects = new Effects(options);
+    this.#table = firmwareUpdateTable({
+      maxResumes: options.maxResumes ?? 2,
+      isGated: options.gate !== undefined,
+      ...(options.trial && { maximumBoots: options.trial.maximumBoots }),
+    });
+    this.#recordName = options.recordName ?? "firmware-update";
+    this.#activities = new Activities(options);
+    this.#effects = new Effects(options, () => this.#record);
   }
 
   get record(): FirmwareUpdateRecord {
@@ -88,6 +83,22 @@ export class FirmwareUpdateRunner {
 
   get progress(): FirmwareUpdateProgress | undefined {
     return this.#progress;
+  }
+
+  /** What the update waits for; undefined while it goes on, and when there is none. */
+  get waiting(): Waiting | undefined {
+    return this.#waiting;
+  }
+
+  get trial(): TrialStatus | undefined {
+    if (this.#trying === undefined) return undefined;
+    const { phase, ends } = this.#trying;
+    return { phase, secondsLeft: Math.max(0, Math.ceil((ends - this.#options.clock.now()) / 1000)) };
+  }
+
+  /** The operator may think otherwise by now: what waits for him asks at once. */
+  askAgain(): void {
+    this.#effects.askAgain();
   }
 
   /** Finds out what happened before the agent started, and goes on from there. */
@@ -102,12 +113,9 @@ export class FirmwareUpdateRunner {
   /** Ends what is under way without a change of state: the next start goes on. */
   async close(): Promise<void> {
     this.#closed = true;
-    const activities = [...this.#activities];
-    for (const { controller } of activities) controller.abort(new Error("the agent stops"));
-    // A hook that does not listen to its signal must not keep the agent from stopping.
-    await within(this.#options.clock, LET_GO_LIMIT, Promise.all(activities.map(({ done }) => done)));
+    await this.#activities.close();
     await this.#lastTurn;
-    await this.#quiet;
+    await this.#activities.quiet;
   }
 
   // ---- What Servers ask for ---------------------------------------------------------------------------------------
@@ -133,31 +141,37 @@ export class FirmwareUpdateRunner {
     return this.#request({ type: "cancelExecuted" });
   }
 
-  /** The installation begins when what this returns is called, for then the Server has its answer. */
+  /**
+   * The installation begins when what this returns is called, for then the Server has its answer. Where the operator has a
+   * say it is waited for, a moment: the Server finds State 3, or State 2 and Result 11.
+   */
   async executeUpdate(): Promise<AfterResponse> {
     let answer = () => {};
     await this.#inTurn(async () => {
       this.#refuseUnlessListed("updateExecuted");
-      const attempt = await this.#newAttempt();
+      const upgrade = await this.#newUpgrade();
       const before = this.#answered;
       this.#answered = new Promise((resolve) => {
         answer = resolve;
       });
-      const by = this.#options.hooks?.updateExecuted ? "plugin" : "board";
       try {
-        await this.#take({ type: "updateExecuted", attempt, by }, "promised");
+        await this.#take({ type: "updateExecuted", ...upgrade }, "promised");
       } catch (error) {
         this.#answered = before;
         throw error;
       }
     });
+    if (this.#record.state.name === "downloaded" && this.#record.state.request) {
+      await within(this.#options.clock, ANSWER_PATIENCE, this.#decision.made);
+    }
     return answer;
   }
 
   openPush(size: number | undefined): Promise<PushedPackage> {
     return this.#inTurn(async () => {
       this.#refuseUnlessListed("pushBegun");
-      await this.#quiet;
+      await this.#askForPush();
+      await this.#activities.quiet;
       const writer = await this.#createPackage(size);
       try {
         await this.#take({ type: "pushBegun" }, "promised");
@@ -166,11 +180,11 @@ export class FirmwareUpdateRunner {
         throw error;
       }
       return new Promise((resolve) => {
-        this.#begin(
+        void this.#activities.begin(
           "push",
-          (work) =>
+          (signal) =>
             new Promise((letGo) => {
-              resolve(new PushedPackage(writer, work, letGo));
+              resolve(new PushedPackage(writer, this.#work(signal), letGo));
             }),
         );
       });
@@ -178,12 +192,15 @@ export class FirmwareUpdateRunner {
   }
 
   async verified(): Promise<void> {
-    await within(this.#options.clock, VERIFY_PATIENCE, this.#verification);
+    await within(this.#options.clock, ANSWER_PATIENCE, this.#verification);
   }
 
-  /** Severity and Maximum Defer Period: kept for Servers and plugins to read. */
-  configure(change: Partial<Pick<FirmwareUpdateRecord, "severity" | "maximumDeferSeconds">>): Promise<void> {
-    return this.#inTurn(() => this.#keep({ ...this.#record, ...change }, "promised"));
+  /** What Servers write beside: it counts from the next question to the operator on, which is asked at once. */
+  async configure(
+    change: Partial<Pick<FirmwareUpdateRecord, "severity" | "maximumDeferSeconds" | "automaticUpgrade">>,
+  ): Promise<void> {
+    await this.#inTurn(() => this.#keep({ ...this.#record, ...change }, "promised"));
+    this.#effects.askAgain();
   }
 
   // ---- What plugins report ----------------------------------------------------------------------------------------
@@ -202,10 +219,11 @@ export class FirmwareUpdateRunner {
         );
       }
       if (to === stateNumbers[state.name]) return;
+      const attempt = to === 3 ? await this.#newAttempt() : undefined;
       await this.#take(
-        to === 3
-          ? { type: "stateReported", state: to, attempt: await this.#newAttempt() }
-          : { type: "stateReported", state: to },
+        attempt === undefined || to !== 3
+          ? { type: "stateReported", state: to as 0 | 1 | 2 }
+          : { type: "stateReported", state: to, attempt },
         "known",
       );
     });
@@ -214,7 +232,8 @@ export class FirmwareUpdateRunner {
   /** @throws Error unless `result` is an Update Result of this version */
   reportResult(result: number): Promise<void> {
     return this.#inTurn(async () => {
-      if (!isUpdateResult(result)) throw new Error(`${result} is no Update Result; they go from 0 to 11`);
+      if (!isUpdateResult(result) || result > updateResults.deferred)
+        throw new Error(`${result} is no Update Result; they go from 0 to 11`);
       await this.#take({ type: "resultReported", result }, "known");
     });
   }
@@ -235,30 +254,51 @@ export class FirmwareUpdateRunner {
    * @param certainty what is `promised` to a Server must be durable first, or it is refused; what is `known` to have
    *   happened cannot be refused
    */
-  async #take(event: FirmwareUpdateEvent, certainty: "promised" | "known"): Promise<void> {
+  async #take(given: FirmwareUpdateEvent, certainty: "promised" | "known"): Promise<void> {
     const before = this.#record.state;
+    const event = await this.#withUpgrade(given);
     const { state, effects, answer } = step(this.#table, before, event);
     if (typeof answer === "object") throw refusal(answer.refused, event.type, before.name);
     if (state !== before) {
       const moved = stateNumbers[state.name] !== stateNumbers[before.name];
-      const lastStateChange = moved ? this.#unixTime() : this.#record.lastStateChange;
+      const outcome = outcomeOf(before, event, state);
       await this.#keep(
-        { ...this.#record, state, ...(lastStateChange !== undefined && { lastStateChange }) },
+        {
+          ...this.#record,
+          state,
+          ...(moved && { lastStateChange: this.#unixTime() }),
+          ...(outcome && { lastOutcome: { ...outcome, at: this.#unixTime() } }),
+        },
         certainty,
       );
       if (moved) {
         this.#options.log.info("firmware update", { state: state.name, result: state.result });
         this.#enterState();
       }
+      if (outcome) this.#options.log.info("firmware update ended", { ...outcome });
     }
+    if (state.name !== "updating" || state.step !== "trial") this.#trying = undefined;
+    if (decisions.has(event.type)) this.#decision.make();
     if (this.#closed) return; // the next start goes on from the record
     for (const effect of effects) this.#perform(effect);
+  }
+
+  /** Automatic Upgrade (/5/0/14): whoever has it set need not execute Update. */
+  async #withUpgrade(event: FirmwareUpdateEvent): Promise<FirmwareUpdateEvent> {
+    const arrives = event.type === "verified" || (event.type === "stateReported" && event.state === 2);
+    if (!arrives || this.#record.automaticUpgrade !== true) return event;
+    try {
+      return { ...event, upgrade: await this.#newUpgrade() };
+    } catch (error) {
+      this.#options.log.error("the automatic upgrade cannot begin; it waits for an Update", { error });
+      return event;
+    }
   }
 
   async #keep(record: FirmwareUpdateRecord, certainty: "promised" | "known"): Promise<void> {
     const { store, log, onChange } = this.#options;
     try {
-      await store.write(RECORD, encodeFirmwareUpdateRecord(record));
+      await store.write(this.#recordName, encodeFirmwareUpdateRecord(record));
     } catch (error) {
       if (certainty === "promised") throw error;
       // The older record stays true enough: from each of its steps, the next start finds out what happened since.
@@ -272,9 +312,9 @@ export class FirmwareUpdateRunner {
   #enterState(): void {
     this.#episode += 1;
     this.#progress = undefined;
-    if (this.#record.state.name !== "downloading") return;
-    for (const activity of this.#activities)
-      if (outlastsHook(activity.kind)) this.#activities.delete(activity);
+    this.#waiting = undefined;
+    this.#trying = undefined;
+    if (this.#record.state.name === "downloading") this.#activities.forgetHooks();
   }
 
   #refuseUnlessListed(type: ServerRequest["type"]): void {
@@ -287,7 +327,8 @@ export class FirmwareUpdateRunner {
   #perform(effect: Effect): void {
     switch (effect.do) {
       case "cancelTransfer":
-        this.#cancelTransfer();
+        this.#activities.cancelTransfer();
+        this.#waiting = undefined;
         break;
       case "discard":
         this.#discard();
@@ -299,22 +340,13 @@ export class FirmwareUpdateRunner {
 
   #beginEffect(effect: LongEffect): void {
     const answered = this.#answered;
-    const done = this.#begin(effect.do, async (work) => {
-      await this.#quiet;
-      if (!work.signal.aborted) await this.#effects.perform(effect, work, answered);
+    if (effect.do === "askPermission") this.#decision = createDecision();
+    const done = this.#activities.begin(effect.do, async (signal) => {
+      const work = this.#work(signal);
+      await this.#activities.quiet;
+      if (!signal.aborted) await this.#effects.perform(effect, work, answered);
     });
     if (effect.do === "verify") this.#verification = done;
-  }
-
-  #begin(kind: Activity["kind"], act: (work: Work) => Promise<void>): Promise<void> {
-    const controller = new AbortController();
-    const done = act(this.#work(controller.signal)).catch((error: unknown) => {
-      if (!controller.signal.aborted) this.#options.log.error("firmware update work failed", { error });
-    });
-    const activity: Activity = { controller, kind, done };
-    this.#activities.add(activity);
-    if (!outlastsHook(kind)) void done.then(() => this.#activities.delete(activity));
-    return done;
   }
 
   #work(signal: AbortSignal): Work {
@@ -334,35 +366,49 @@ export class FirmwareUpdateRunner {
       progress: (progress) => {
         if (!isStale()) this.#progress = progress;
       },
+      waiting: (waiting) => {
+        if (isStale()) return;
+        if (waiting) this.#options.log.info("firmware update waits", { ...waiting });
+        this.#waiting = waiting;
+      },
+      trying: (phase, ends) => {
+        if (isStale()) return;
+        this.#waiting = undefined;
+        this.#trying = { phase, ends };
+      },
     };
-  }
-
-  #cancelTransfer(): void {
-    const cancelled = [...this.#activities].filter(({ kind }) => isTransfer(kind));
-    for (const activity of cancelled) {
-      this.#activities.delete(activity);
-      activity.controller.abort(new Error("the package is not wanted any more"));
-    }
-    const letGo = Promise.all([this.#quiet, ...cancelled.map(({ done }) => done)]);
-    this.#quiet = within(this.#options.clock, LET_GO_LIMIT, letGo);
   }
 
   #discard(): void {
     const { storage, log } = this.#options;
-    this.#quiet = this.#quiet
-      .then(() => storage.clear())
-      .catch((error: unknown) => log.error("the package cannot be removed", { error }));
+    this.#activities.thenQuietly(() =>
+      storage.clear().catch((error: unknown) => log.error("the package cannot be removed", { error })),
+    );
+  }
+
+  /** A Server that pushes cannot be kept waiting: it is told to come again. */
+  async #askForPush(): Promise<void> {
+    try {
+      const answer = await this.#effects.mayPush(new AbortController().signal);
+      if (answer !== "go") throw new RequestError("5.03", `no package now: ${answer.later}`);
+    } catch (error) {
+      if (error instanceof RequestError) throw error;
+      await this.#refusePush(failureOf(error, "failed"), error);
+    }
+  }
+
+  async #refusePush(failure: PackageFailure, error: unknown): Promise<never> {
+    await this.#take({ type: "pushRefused", failure, reason: reasonOf(error) }, "known");
+    throw new RequestError(failure === "storage" ? "4.13" : "5.00", "the package is not taken", {
+      cause: error,
+    });
   }
 
   async #createPackage(size: number | undefined): Promise<PackageWriter> {
     try {
       return await this.#options.storage.create(size);
     } catch (error) {
-      const failure = failureOf(error, "storage");
-      await this.#take({ type: "pushRefused", failure }, "known");
-      throw new RequestError(failure === "storage" ? "4.13" : "5.00", "the package cannot be stored", {
-        cause: error,
-      });
+      return this.#refusePush(failureOf(error, "storage"), error);
     }
   }
 
@@ -370,7 +416,7 @@ export class FirmwareUpdateRunner {
 
   async #load(): Promise<void> {
     const { store, log } = this.#options;
-    const bytes = await store.read(RECORD);
+    const bytes = await store.read(this.#recordName);
     if (bytes === undefined) return;
     try {
       this.#record = decodeFirmwareUpdateRecord(bytes);
@@ -389,11 +435,19 @@ export class FirmwareUpdateRunner {
     }
   }
 
+  async #newUpgrade(): Promise<Upgrade> {
+    return {
+      attempt: await this.#newAttempt(),
+      by: this.#options.hooks?.updateExecuted ? "plugin" : "board",
+    };
+  }
+
   async #newAttempt(): Promise<Attempt> {
-    const { board, random } = this.#options;
+    const { board, random, connectivity } = this.#options;
     const id = Array.from(random.bytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
     const [bootId, { firmwareVersion }] = await Promise.all([board.bootId(), board.describe()]);
-    return { id, bootId, previousVersion: firmwareVersion };
+    const servers = connectivity?.registered();
+    return { id, bootId, previousVersion: firmwareVersion, ...(servers && { servers: [...servers] }) };
   }
 
   #unixTime(): number {
@@ -401,10 +455,16 @@ export class FirmwareUpdateRunner {
   }
 }
 
-const isTransfer = (kind: Activity["kind"]) => kind === "download" || kind === "push" || kind === "verify";
+/** What the operator may say of an update that asks to begin. */
+const decisions: ReadonlySet<FirmwareUpdateEvent["type"]> = new Set(["permitted", "deferred", "forbidden"]);
 
-/** A hook may have returned while its work goes on; its signal must still fire, until the next package comes. */
-const outlastsHook = (kind: Activity["kind"]) => kind === "download" || kind === "apply";
+function createDecision() {
+  let make = () => {};
+  const made = new Promise<void>((resolve) => {
+    make = resolve;
+  });
+  return { made, make };
+}
 
 const refusal = (code: RequestError["code"], request: string, state: string) =>
   new RequestError(code, `${request} is not possible while ${state}`);

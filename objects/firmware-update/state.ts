@@ -17,6 +17,25 @@ export interface Attempt {
   readonly bootId: string;
   /** Of the firmware that ran then. */
   readonly previousVersion: string;
+  /** Short Server IDs of those that we were registered with: what worked then may be asked of the new image. */
+  readonly servers?: readonly number[];
+}
+
+/** An Update that was asked for, and that the operator has yet to allow. */
+export interface UpdateRequest {
+  readonly attempt: Attempt;
+  readonly by: "board" | "plugin";
+  /**
+   * How long it has been put off, in seconds that the agent ran: the calendar of a board without a battery jumps back
+   * years with each boot.
+   */
+  readonly deferredSeconds: number;
+}
+
+/** Why an update is being taken back, and what it ends in. */
+export interface Setback {
+  readonly result: UpdateResult;
+  readonly reason: string;
 }
 
 interface Reporting {
@@ -48,6 +67,8 @@ export interface Downloaded extends Reporting {
   readonly source: Source;
   /** undefined: a plugin fetched it and keeps it. */
   readonly package?: VerifiedPackage;
+  /** Still Downloaded, but only until the operator allows it. */
+  readonly request?: UpdateRequest;
 }
 
 /**
@@ -65,6 +86,13 @@ export type Updating = Reporting & {
   readonly attempt: Attempt;
   /** How often the update was taken up again after an interruption. */
   readonly resumed: number;
+  /** How long its restart has been put off, with what came before. */
+  readonly deferredSeconds?: number;
+  /** How often the agent started while the new image was on trial. */
+  readonly starts?: number;
+  readonly setback?: Setback;
+  /** Boots into the new image since it was to go. */
+  readonly reverts?: number;
 } & (
     | { readonly by: "board"; readonly package: VerifiedPackage }
     | { readonly by: "plugin"; readonly package?: VerifiedPackage }

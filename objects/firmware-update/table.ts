@@ -2,89 +2,21 @@
  * What the Firmware Update Object does when: the state table of OMA registry Object 5, as a function without clock,
  * disk or board. Its effects are data that `runner.ts` performs.
  */
-import type { ResponseCode } from "../../agent/model/errors.js";
-import type { ImageFile, PackageFailure } from "../../agent/ports.js";
+import type { PackageFailure } from "../../agent/ports.js";
+import type { Effect, FirmwareUpdateEvent, ServerRequest, Step } from "./events.js";
 import { resultOf, type UpdateResult, updateResults } from "./results.js";
 import type {
-  Attempt,
   Downloaded,
   Downloading,
   FirmwareUpdateState,
   Idle,
+  Setback,
   StateNumber,
+  UpdateRequest,
   Updating,
-  VerifiedPackage,
   Verifying,
 } from "./state.js";
 import { uriOf } from "./state.js";
-
-/** What a Server asks for. */
-export type ServerRequest =
-  | {
-      readonly type: "packageUriWritten";
-      readonly uri: string;
-      /** Why it cannot be fetched, as far as its text says. */
-      readonly fault?: "invalid-uri" | "unsupported-protocol";
-    }
-  | { readonly type: "pushBegun" }
-  /** An empty Package URI, or a Package of no byte or a single zero. */
-  | { readonly type: "resetRequested" }
-  | { readonly type: "updateExecuted"; readonly attempt: Attempt; readonly by: Updating["by"] }
-  | { readonly type: "cancelExecuted" };
-
-/** What has happened in the world, and cannot be refused. */
-export type Occurrence =
-  | { readonly type: "pushRefused"; readonly failure: PackageFailure }
-  | { readonly type: "transferFailed"; readonly failure: PackageFailure }
-  | { readonly type: "received"; readonly image: ImageFile }
-  | { readonly type: "verified"; readonly package: VerifiedPackage }
-  | { readonly type: "applied"; readonly how: "restart" | "running" }
-  | { readonly type: "applyFailed"; readonly failure: PackageFailure; readonly packageIntact: boolean }
-  /** A plugin has the board install its package, or takes the work back when that failed. */
-  | { readonly type: "handedOver"; readonly to: Updating["by"] }
-  | { readonly type: "trialPassed" }
-  | { readonly type: "trialFailed" }
-  | { readonly type: "committed" }
-  | { readonly type: "reverted"; readonly how: "restart" | "done" }
-  | {
-      readonly type: "outcomeKnown";
-      readonly outcome: "new" | "old" | "unknown";
-      readonly packageIntact: boolean;
-      readonly bootId: string;
-    }
-  /** `sameBoot`: as that of the attempt; the agent stopped, not the board. */
-  | { readonly type: "agentStarted"; readonly sameBoot: boolean; readonly packageIntact: boolean };
-
-/** What a plugin says about the work that it took over. */
-export type PluginReport =
-  | { readonly type: "stateReported"; readonly state: 0 | 1 | 2 }
-  | { readonly type: "stateReported"; readonly state: 3; readonly attempt: Attempt }
-  | { readonly type: "resultReported"; readonly result: UpdateResult };
-
-export type FirmwareUpdateEvent = ServerRequest | Occurrence | PluginReport;
-
-/** An order to the world. Each may be given again after a power cut. */
-export type Effect =
-  | { readonly do: "download"; readonly uri: string }
-  | { readonly do: "cancelTransfer" }
-  | { readonly do: "verify"; readonly image: ImageFile }
-  /** Removes the package. */
-  | { readonly do: "discard" }
-  | { readonly do: "apply"; readonly update: Updating }
-  /** `soon`: one may be on its way already. */
-  | { readonly do: "restart"; readonly when: "now" | "soon" }
-  | { readonly do: "askOutcome"; readonly update: Updating }
-  | { readonly do: "tryOut" }
-  | { readonly do: "commit" }
-  | { readonly do: "revert" };
-
-export type Answer = "accepted" | "ignored" | { readonly refused: ResponseCode };
-
-export interface Step {
-  readonly state: FirmwareUpdateState;
-  readonly effects: readonly Effect[];
-  readonly answer: Answer;
-}
 
 type Next = readonly [FirmwareUpdateState, ...Effect[]];
 type StateNamed<Name> = Extract<FirmwareUpdateState, { readonly name: Name }>;
@@ -102,7 +34,14 @@ export type Table = {
 export interface TableOptions {
   /** How often an interrupted update is taken up again before it counts as failed. */
   readonly maxResumes: number;
+  /** How often the agent may start with the new image on trial before that one has failed; without end unless told. */
+  readonly maximumBoots?: number;
+  /** The operator has a say: each update asks first. */
+  readonly isGated?: boolean;
 }
+
+/** How often a board may start the image that was to go before nothing more is tried. */
+const MAX_REVERTS = 3;
 
 const serverRequests: ReadonlySet<FirmwareUpdateEvent["type"]> = new Set<ServerRequest["type"]>([
   "packageUriWritten",
@@ -133,7 +72,11 @@ export const accepts = (table: Table, state: FirmwareUpdateState, type: ServerRe
 const handlerOf = (table: Table, state: FirmwareUpdateState, type: FirmwareUpdateEvent["type"]) =>
   table[state.name][type];
 
-export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
+export const firmwareUpdateTable = ({
+  maxResumes,
+  maximumBoots = Number.POSITIVE_INFINITY,
+  isGated = false,
+}: TableOptions): Table => ({
   idle: {
     packageUriWritten: (_, { uri, fault }) =>
       fault === undefined
@@ -153,7 +96,7 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
   downloading: {
     received: ({ result, source }, { image }) => [
       { name: "verifying", result, source, image },
-      { do: "verify", image },
+      verify({ source, image }),
     ],
     transferFailed,
     resetRequested: () => dropTransfer(updateResults.initial),
@@ -163,50 +106,63 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
       const { result, source } = state;
       if (event.state === 0) return [failed(state, result), { do: "cancelTransfer" }, { do: "discard" }];
       if (event.state === 1) return [state];
-      return event.state === 2 ? [{ name: "downloaded", result, source }] : undefined;
+      return event.state === 2 ? arrived({ name: "downloaded", result, source }, event.upgrade) : undefined;
     },
     resultReported: withResult,
   },
   verifying: {
-    verified: ({ result, source }, event) => [{ name: "downloaded", result, source, package: event.package }],
+    verified: ({ result, source }, event) =>
+      arrived({ name: "downloaded", result, source, package: event.package }, event.upgrade),
     transferFailed,
     resetRequested: () => dropTransfer(updateResults.initial),
     cancelExecuted: () => dropTransfer(updateResults.cancelled),
     agentStarted: (state, { packageIntact }) =>
-      packageIntact
-        ? [state, { do: "commit" }, { do: "verify", image: state.image }]
-        : restartTransfer(state),
+      packageIntact ? [state, { do: "commit" }, verify(state)] : restartTransfer(state),
     stateReported: (state, event) => (event.state === 1 ? [state] : undefined),
     resultReported: withResult,
   },
   downloaded: {
     updateExecuted: (state, { by, attempt }) => {
-      const { name: _, ...kept } = state;
-      const begun = {
-        ...kept,
-        name: "updating",
-        result: updateResults.initial,
-        step: "apply",
-        attempt,
-        resumed: 0,
-      } as const;
-      if (by === "plugin") return beginApply({ ...begun, by });
       // Only a plugin knows where this package is, and there is none any more that would install it.
-      if (state.package === undefined) return [{ ...state, result: updateResults.updateFailed }];
-      return beginApply({ ...begun, by, package: state.package });
+      if (by === "board" && state.package === undefined) {
+        return [{ ...withoutRequest(state), result: updateResults.updateFailed }];
+      }
+      if (!isGated) return beginUpdate(state, { attempt, by, deferredSeconds: 0 });
+      // It waits already; the Server that asks again may know that the operator has changed his mind.
+      if (state.request) return [state, { do: "cancelTransfer" }, ...askPermission(state)];
+      return arrived({ ...state, result: updateResults.initial }, { attempt, by });
+    },
+    permitted: (state, { bootId }) => {
+      const { request } = state;
+      if (request === undefined) return undefined;
+      const begun = beginUpdate(state, { ...request, attempt: { ...request.attempt, bootId } });
+      return begun ?? [{ ...withoutRequest(state), result: updateResults.updateFailed }];
+    },
+    deferred: (state, { deferredSeconds }) =>
+      state.request && [
+        { ...state, result: updateResults.deferred, request: { ...state.request, deferredSeconds } },
+      ],
+    forbidden: (state, { failure }) => {
+      if (state.request === undefined) return undefined;
+      const result = resultOf(failure);
+      return isUnusable(failure)
+        ? [failed(state, result), { do: "discard" }]
+        : [{ ...withoutRequest(state), result }];
     },
     resetRequested: () => dropTransfer(updateResults.initial),
     cancelExecuted: () => dropTransfer(updateResults.cancelled),
-    agentStarted: (state, { packageIntact }) =>
-      packageIntact
-        ? [state, { do: "commit" }]
-        : [idle(updateResults.initial), { do: "discard" }, { do: "commit" }],
+    agentStarted: (state, { packageIntact }) => {
+      if (packageIntact) return [state, { do: "commit" }, ...askPermission(state)];
+      // Whoever asked for the update is owed an answer; whoever did not sees that there is no package.
+      const after = state.request ? failed(state, updateResults.updateFailed) : idle(updateResults.initial);
+      return [after, { do: "discard" }, { do: "commit" }];
+    },
     stateReported: (state, event) => {
       if (event.state === 0)
         return [failed(state, state.result), { do: "cancelTransfer" }, { do: "discard" }];
       if (event.state === 2) return [state];
       if (event.state !== 3) return undefined;
-      const { name: _, ...kept } = state;
+      const { name: _, request: __, ...kept } = state;
       return [{ ...kept, name: "updating", by: "plugin", step: "apply", attempt: event.attempt, resumed: 0 }];
     },
     resultReported: withResult,
@@ -215,15 +171,16 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
     applied: (state, { how }) => {
       if (state.step !== "apply") return undefined;
       return how === "restart"
-        ? [
-            { ...state, step: "restart" },
-            { do: "restart", when: "now" },
-          ]
-        : [{ ...state, step: "trial" }, { do: "tryOut" }];
+        ? restart({ ...state, step: "restart" }, "now")
+        : startTrial(state, maximumBoots);
     },
+    deferred: (state, { deferredSeconds }) =>
+      state.step === "restart" ? [{ ...state, deferredSeconds }] : undefined,
+    forbidden: (state, { failure, reason }) =>
+      state.step === "restart" ? takeBack(state, { result: resultOf(failure), reason }) : undefined,
     applyFailed: (state, { failure, packageIntact }) => {
       if (state.step !== "apply") return undefined;
-      const unusable = failure === "integrity" || failure === "unsupported-package";
+      const unusable = isUnusable(failure);
       return applyFailed(
         state,
         unusable ? resultOf(failure) : updateResults.updateFailed,
@@ -236,19 +193,17 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
       return state.package && [{ ...state, by: to, package: state.package }];
     },
     // Recorded first: once committed, no later trial may take the image back.
-    trialPassed: (state) =>
-      state.step === "trial" ? [{ ...state, step: "commit" }, { do: "commit" }] : undefined,
-    trialFailed: (state) =>
-      state.step === "trial" ? [{ ...state, step: "revert" }, { do: "revert" }] : undefined,
+    trialPassed: (state) => (state.step === "trial" ? commit({ ...state, step: "commit" }) : undefined),
+    trialFailed: (state, { reason }) =>
+      state.step === "trial" ? takeBack(state, { result: updateResults.updateFailed, reason }) : undefined,
     // Not before: a success that the boot loader may still take back is none.
     committed: (state) =>
       state.step === "commit" ? [idle(updateResults.success), { do: "discard" }] : undefined,
     reverted: (state, { how }) => {
       if (state.step !== "revert") return undefined;
-      return how === "restart"
-        ? [state, { do: "restart", when: "now" }]
-        : [failed(state, updateResults.updateFailed), { do: "discard" }];
+      return how === "restart" ? restart(state, "now") : unsuccessful(state);
     },
+    revertFailed: (state) => (state.step === "revert" ? unsuccessful(state) : undefined),
     agentStarted: (state, { sameBoot, packageIntact }) => {
       if (!sameBoot) return [state, { do: "askOutcome", update: state }];
       switch (state.step) {
@@ -258,33 +213,33 @@ export const firmwareUpdateTable = ({ maxResumes }: TableOptions): Table => ({
             applyFailed(state, updateResults.updateFailed, packageIntact)
           );
         case "restart":
-          return [state, { do: "restart", when: "soon" }];
+          return restart(state, "soon");
         case "trial":
-          return [state, { do: "tryOut" }];
+          return startTrial(state, maximumBoots);
         case "commit":
-          return [state, { do: "commit" }];
+          return commit(state);
         case "revert":
           return [state, { do: "revert" }];
       }
     },
     outcomeKnown: (state, { outcome, packageIntact, bootId }) => {
-      if (outcome === "new") {
-        if (state.step === "revert") return [state, { do: "revert" }];
-        if (state.step === "commit") return [state, { do: "commit" }];
-        return [{ ...state, step: "trial" }, { do: "tryOut" }];
+      switch (outcome) {
+        case "new":
+          if (state.step === "revert") return revertAgain(state);
+          return state.step === "commit" ? commit(state) : startTrial(state, maximumBoots);
+        case "other":
+          return [idle(updateResults.initial), { do: "discard" }, { do: "commit" }];
+        case "unknown":
+          return unsuccessful(state);
+        case "old": {
+          // A power cut looks like an image that failed, so one boot of the old image proves nothing yet. But a
+          // plugin's update, or one that we took back ourselves, is not begun again.
+          const attempt = { ...state.attempt, bootId };
+          const again = state.by === "board" && state.step !== "revert";
+          const resumed = again && resumeApply({ ...state, attempt }, packageIntact, maxResumes);
+          return resumed || [...unsuccessful(state), { do: "commit" }];
+        }
       }
-      const unsuccessful: Next = [failed(state, updateResults.updateFailed), { do: "discard" }];
-      if (outcome === "unknown") return unsuccessful;
-      // A power cut looks like an image that failed, so one boot of the old image proves nothing yet. But a plugin's
-      // update, or one that we took back ourselves, is not begun again.
-      const attempt = { ...state.attempt, bootId };
-      const again = state.by === "board" && state.step !== "revert";
-      return (
-        (again && resumeApply({ ...state, attempt }, packageIntact, maxResumes)) || [
-          ...unsuccessful,
-          { do: "commit" },
-        ]
-      );
     },
     stateReported: (state, event) => {
       if (event.state === 3) return [state];
@@ -337,16 +292,90 @@ const restartTransfer = (state: Downloading | Verifying): Next =>
       ]
     : [idle(updateResults.connectionLost), { do: "discard" }, { do: "commit" }];
 
+/** A package is here; who asked for it to be installed at once, or now, has to be allowed to. */
+function arrived(state: Downloaded, upgrade: Pick<UpdateRequest, "attempt" | "by"> | undefined): Next {
+  if (upgrade === undefined) return [state];
+  const asked = { ...state, request: { ...upgrade, deferredSeconds: 0 } };
+  return [asked, ...askPermission(asked)];
+}
+
+/** Nothing unless an update was asked for. */
+function askPermission(state: Downloaded): readonly Effect[] {
+  const { request, package: verified } = state;
+  if (request === undefined) return [];
+  const about = { uri: uriOf(state), package: verified?.info, image: verified?.image };
+  return [{ do: "askPermission", request, about }];
+}
+
+function withoutRequest({ request: _, ...state }: Downloaded): Downloaded {
+  return state;
+}
+
+const verify = ({ source, image }: Pick<Verifying, "source" | "image">): Effect => ({
+  do: "verify",
+  image,
+  uri: source.transfer === "pull" ? source.uri : "",
+});
+
+function beginUpdate(state: Downloaded, { by, attempt, deferredSeconds }: UpdateRequest): Next | undefined {
+  const { name: _, request: __, ...kept } = state;
+  const begun = {
+    ...kept,
+    name: "updating",
+    result: updateResults.initial,
+    step: "apply",
+    attempt,
+    resumed: 0,
+    ...(deferredSeconds > 0 && { deferredSeconds }),
+  } as const;
+  if (by === "plugin") return beginApply({ ...begun, by });
+  return state.package && beginApply({ ...begun, by, package: state.package });
+}
+
 const beginApply = (update: Updating): Next => [update, { do: "apply", update }];
 
 /** undefined when the package is gone or it was tried often enough. */
 function resumeApply(state: Updating, packageIntact: boolean, maxResumes: number): Next | undefined {
   if (!packageIntact || state.resumed >= maxResumes) return undefined;
-  return beginApply({ ...state, step: "apply", resumed: state.resumed + 1 });
+  const { starts: _, ...kept } = state;
+  return beginApply({ ...kept, step: "apply", resumed: state.resumed + 1 });
 }
+
+/** Its package is worth nothing, however often it is installed. */
+const isUnusable = (failure: PackageFailure) => failure === "integrity" || failure === "unsupported-package";
 
 const applyFailed = (state: Updating, result: UpdateResult, packageIntact: boolean): Next =>
   packageIntact ? [toDownloaded(state, result)] : [failed(state, result), { do: "discard" }];
+
+const restart = (update: Updating, when: "now" | "soon"): Next => [update, { do: "restart", update, when }];
+
+/** Counted before the trial begins, so that an image which takes the board down with it does not go on for ever. */
+function startTrial(state: Updating, maximumBoots: number): Next {
+  const starts = (state.starts ?? 0) + 1;
+  if (starts > maximumBoots) {
+    const reason = `the new firmware was started ${maximumBoots} times and did not prove itself`;
+    return takeBack(state, { result: updateResults.updateFailed, reason });
+  }
+  const update: Updating = { ...state, step: "trial", starts };
+  return [update, { do: "tryOut", update }];
+}
+
+const commit = (update: Updating): Next => [update, { do: "commit", update }];
+
+const takeBack = (state: Updating, setback: Setback): Next => [
+  { ...state, step: "revert", setback },
+  { do: "revert" },
+];
+
+function revertAgain(state: Updating): Next {
+  const reverts = (state.reverts ?? 0) + 1;
+  return reverts > MAX_REVERTS ? unsuccessful(state) : [{ ...state, reverts }, { do: "revert" }];
+}
+
+const unsuccessful = (state: Updating): Next => [
+  failed(state, state.setback?.result ?? updateResults.updateFailed),
+  { do: "discard" },
+];
 
 const toDownloaded = (state: Updating, result: UpdateResult): Downloaded => ({
   name: "downloaded",

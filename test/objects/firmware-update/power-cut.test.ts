@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seconds } from "../../../agent/ports.js";
 import type { FirmwareUpdateOptions } from "../../../objects/firmware-update/object.js";
-import { goodUri, World } from "./world.js";
+import { goodUri, trialBy, unhealthy, World } from "./world.js";
 
 type Interruption = "power cut" | "agent killed";
 
@@ -76,7 +76,7 @@ async function momentsOf(options: Parameters<typeof update>[2]): Promise<number>
 describe.each([
   ["pulled", {}],
   ["pushed", { push: true }],
-  ["tried out", { trial: async () => {} }],
+  ["tried out", { trial: trialBy(async () => {}) }],
 ])("a package that is %s", (_, options) => {
   test.each<Interruption>(["power cut", "agent killed"])(
     "is installed although interrupted once, at any moment (%s)",
@@ -109,7 +109,7 @@ describe.each([
 });
 
 test("a package that fails its trial leads back to the old image, whenever the power is cut", async () => {
-  const options = { trial: () => Promise.reject(new Error("not healthy")), maxResumes: 0 };
+  const options = { trial: unhealthy, maxResumes: 0 };
   const { world, seen } = await update([], "power cut", options);
   expect(seen.at(-1)).toBe("0/8");
   for (let moment = 0; moment < world.moments; moment++) {

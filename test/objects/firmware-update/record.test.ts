@@ -54,7 +54,7 @@ describe("the record of the firmware update", () => {
   });
 
   test.each([
-    ["an unknown Update Result", { ...initialRecord, state: { name: "idle", result: 12, uri: "" } }],
+    ["an unknown Update Result", { ...initialRecord, state: { name: "idle", result: 14, uri: "" } }],
     ["a Severity out of range", { ...initialRecord, severity: 3 }],
     [
       "a board's update without its package",

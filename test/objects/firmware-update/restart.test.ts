@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seconds } from "../../../agent/ports.js";
 import type { FirmwareUpdateOptions } from "../../../objects/firmware-update/object.js";
-import { goodUri, World } from "./world.js";
+import { goodUri, trialBy, unhealthy, World } from "./world.js";
 
 type Options = Partial<FirmwareUpdateOptions>;
 
@@ -110,7 +110,7 @@ describe("after a restart of the board", () => {
       new Promise<void>((resolve) => {
         pass = resolve;
       });
-    const agent = await started(passed.world, { trial });
+    const agent = await started(passed.world, { trial: trialBy(trial) });
     expect(await agent.status()).toBe("3/0");
     expect(passed.world.staying).toBe("1.0");
     pass();
@@ -120,7 +120,7 @@ describe("after a restart of the board", () => {
 
     const { world } = await updated();
     world.boot();
-    const failing = await started(world, { trial: () => Promise.reject(new Error("not healthy")) });
+    const failing = await started(world, { trial: unhealthy });
     expect(await failing.status()).toBe("3/0");
     expect(world.restarting).toBe(true);
     world.boot();
@@ -141,7 +141,7 @@ describe("after a restart of the board", () => {
     expect(world.staying).toBe("2.0");
     world.boot();
     world.commit = commit;
-    const agent = await started(world, { trial: () => Promise.reject(new Error("server unreachable")) });
+    const agent = await started(world, { trial: unhealthy });
     expect(await agent.status()).toBe("0/1");
   });
 

@@ -13,6 +13,7 @@ import {
   seconds,
 } from "../../../agent/ports.js";
 import { createFirmwareUpdate, type FirmwareUpdateOptions } from "../../../objects/firmware-update/object.js";
+import type { TrialOptions } from "../../../objects/firmware-update/trial.js";
 import { createSimulatedClock } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 import { createSeededRandom } from "../../simulated/random.js";
@@ -29,6 +30,22 @@ export const imageOf = (version: string, size = 1000): ImageFile => ({
 });
 
 const versionOf = ({ sha256 }: ImageFile) => Buffer.from(sha256.replace(/(00)+$/, ""), "hex").toString();
+
+/** A trial that consists of a health check. */
+export const trialBy = (
+  health: TrialOptions["health"],
+  options: Partial<TrialOptions> = {},
+): TrialOptions => ({
+  timeLimit: seconds(300),
+  healthInterval: seconds(10),
+  connectivity: "ignored",
+  maximumBoots: 3,
+  ...(health && { health }),
+  ...options,
+});
+
+/** There is no need to wait for it to become better. */
+export const unhealthy = trialBy(() => Promise.reject(new PackageError("failed", "not healthy")));
 
 export class World {
   readonly store: Store & { readonly records: ReadonlyMap<string, Uint8Array> } = createMemoryStore();
