@@ -263,6 +263,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const packagesIn = createDownloads({
     options: options.downloads ?? {},
     maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
+    environment: process.env,
     clock,
     log,
     ...(options.wrapDownloader && { wrapDownloader: options.wrapDownloader }),

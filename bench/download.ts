@@ -13,6 +13,7 @@ import { performance } from "node:perf_hooks";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
+import { createTransferSettings } from "../agent/download/settings.js";
 import { createSystemClock } from "../platform/clock.js";
 import { createHttpDownloader } from "../platform/download/http.js";
 import { createPackageStorage } from "../platform/files/packages.js";
@@ -112,12 +113,17 @@ async function report(download: () => Promise<string>): Promise<void> {
 }
 
 async function downloadOurs(uri: string, directory: string): Promise<string> {
-  const downloader = createHttpDownloader({
-    storage: createPackageStorage({ directory }),
-    clock: createSystemClock(),
-    random: systemRandom,
-    log: createLog({ level: "error", pretty: false }),
-  });
+  const downloader = createHttpDownloader(
+    createTransferSettings(
+      {},
+      {
+        storage: createPackageStorage({ directory }),
+        clock: createSystemClock(),
+        random: systemRandom,
+        log: createLog({ level: "error", pretty: false }),
+      },
+    ),
+  );
   const { signal } = new AbortController();
   return (await downloader.download(uri, { signal, progress: () => {} })).sha256;
 }

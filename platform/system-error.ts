@@ -29,6 +29,8 @@ const meanings: Readonly<Record<string, string>> = {
   EPERM: "not permitted",
   EPIPE: "the connection was lost",
   EROFS: "the file system is read-only",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "the server wants a certificate of this device",
+  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate of the server is for another name",
   ETIMEDOUT: "the connection timed out",
   SELF_SIGNED_CERT_IN_CHAIN: "the certificate of the server comes from an authority that is not trusted here",
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY:

@@ -1,16 +1,2 @@
-import type { Clock, Millis } from "../agent/ports.js";
-
-/** @throws the abort reason when `signal` fires */
-export function wait(duration: Millis, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = (settle: () => void) => {
-      timer.cancel();
-      signal.removeEventListener("abort", abort);
-      settle();
-    };
-    const abort = () => done(() => reject(signal.reason));
-    const timer = clock.after(duration, () => done(resolve));
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
-  });
-}
+/** Kept here for those in `platform` who wait. */
+export { wait } from "../agent/wait.js";

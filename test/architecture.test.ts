@@ -13,7 +13,8 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
   { folder: "agent/codec", imports: ["agent/model"], node: false },
   { folder: "agent/oma", imports: ["agent/model"], node: false },
   { folder: "agent/coap", imports: ["agent/ports.ts"], node: false },
-  { folder: "agent/download", imports: ["agent/model", "agent/ports.ts"], node: false },
+  { folder: "agent/wait.ts", imports: ["agent/ports.ts"], node: false },
+  { folder: "agent/download", imports: ["agent/model", "agent/ports.ts", "agent/wait.ts"], node: false },
   {
     folder: "agent/lwm2m",
     imports: ["agent/model", "agent/codec", "agent/persistence", "agent/ports.ts"],
@@ -25,7 +26,11 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: false,
   },
   { folder: "objects", imports: ["agent/model", "agent/persistence", "agent/ports.ts"], node: false },
-  { folder: "platform", imports: ["agent/model", "agent/download", "agent/ports.ts"], node: true },
+  {
+    folder: "platform",
+    imports: ["agent/model", "agent/download", "agent/ports.ts", "agent/wait.ts"],
+    node: true,
+  },
   {
     folder: "jobs",
     imports: ["agent/model", "agent/codec", "agent/persistence", "agent/ports.ts", "objects"],

@@ -7,8 +7,8 @@ import {
   type SoftwareInstaller,
   seconds,
 } from "../../agent/ports.js";
+import { wait } from "../../agent/wait.js";
 import { createFileStore } from "../files/store.js";
-import { wait } from "../wait.js";
 import { inspectSimulatedImage } from "./simulated-image.js";
 
 export interface SimulatedSoftwareOptions {

@@ -20,10 +20,10 @@ import {
   seconds,
   type UpdateAttempt,
 } from "../../agent/ports.js";
+import { wait } from "../../agent/wait.js";
 import { sha256OfFile } from "../files/sha256.js";
 import { createFileStore } from "../files/store.js";
 import { describeError } from "../system-error.js";
-import { wait } from "../wait.js";
 import {
   type BootState,
   beginInstallation,

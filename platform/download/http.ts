@@ -3,169 +3,84 @@
  * everything is bounded. Which package is fetched when, and what a failure means to a Server, is known above.
  */
 import type { IncomingMessage } from "node:http";
-import type { SecureContextOptions } from "node:tls";
-import { type DownloadLimits, defaultDownloadLimits } from "../../agent/download/options.js";
-import { retryDelay, TemporaryError } from "../../agent/download/retry.js";
-import {
-  type Clock,
-  type Downloader,
-  type ImageFile,
-  type Log,
-  millis,
-  PackageError,
-  type PackageStorage,
-  type PackageWriter,
-  type Random,
-} from "../../agent/ports.js";
+import type { DownloadTlsOptions } from "../../agent/download/options.js";
+import { TemporaryError } from "../../agent/download/retry.js";
+import { StallWatch } from "../../agent/download/stall-watch.js";
+import { type Part, type TransferSettings, transfer } from "../../agent/download/transfer.js";
+import { type Downloader, PackageError } from "../../agent/ports.js";
 import { describeError } from "../system-error.js";
-import { wait } from "../wait.js";
 import { createBufferCollection } from "./buffer-collection.js";
 import { display, parsePackageUrl, schemes } from "./package-url.js";
-import { get, stalled } from "./request.js";
+import type { ProxyFor } from "./proxy.js";
+import { get } from "./request.js";
 import {
   continues,
+  encodingOf,
+  isCompleteAt,
   isWebPage,
+  looksLikeWebPage,
   meaningOf,
-  type Representation,
   representationOf,
   retryAfter,
 } from "./response.js";
+import { loadTls, type TlsSettings } from "./tls.js";
 
-export interface HttpDownloaderOptions {
-  /** Bounds the size. */
-  readonly storage: PackageStorage;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly limits?: Partial<DownloadLimits>;
-  /** Trusted authorities (they replace those of the system) and our own certificate, for https. */
-  readonly tls?: SecureContextOptions;
+export interface HttpDownloaderOptions extends TransferSettings {
+  readonly tls?: DownloadTlsOptions;
+  /** Absent: everything is reached directly. */
+  readonly proxyFor?: ProxyFor;
+  /** Those of `http` and `https` that are served; both when not given. */
+  readonly schemes?: readonly string[];
 }
 
-/** New bytes that make an attempt count as progress, so that a server cannot hold us with a byte at a time. */
-const progressBytes = 64 * 1024;
-
-/** Reports are for people: ten a second are enough. */
-const progressInterval = millis(100);
-
-type DownloadOptions = Parameters<Downloader["download"]>[1];
-type Settings = Required<HttpDownloaderOptions> & { readonly limits: DownloadLimits };
-
-export function createHttpDownloader({ limits, tls = {}, ...rest }: HttpDownloaderOptions): Downloader {
-  const settings = { ...rest, tls, limits: { ...defaultDownloadLimits, ...limits } };
+export function createHttpDownloader(options: HttpDownloaderOptions): Downloader {
+  const served = options.schemes ?? schemes;
   return {
-    schemes,
+    schemes: served,
     async download(uri, { signal, progress }) {
-      const url = parsePackageUrl(uri);
+      const url = parsePackageUrl(uri, served);
       signal.throwIfAborted();
-      const { totalTime } = settings.limits;
-      const overdue = new AbortController();
-      const timer = settings.clock.after(totalTime, () =>
-        overdue.abort(
-          new PackageError("connection", `${display(url)} did not arrive within ${totalTime / 1000} s`),
-        ),
-      );
-      try {
-        const bounded = AbortSignal.any([signal, overdue.signal]);
-        return await new Download(url, settings, { signal: bounded, progress }).run();
-      } finally {
-        timer.cancel();
-      }
+      const source = new HttpSource(url, options, await loadTls(options.tls ?? {}));
+      const request = {
+        uri,
+        name: display(url),
+        fetch: (part: Part, bounded: AbortSignal) => source.fetch(part, bounded),
+      };
+      return await transfer(request, options, { signal, progress });
     },
   };
 }
 
-/** One package on its way, over as many connections as it takes. */
-class Download {
+/** One package on one server. */
+class HttpSource {
   readonly #url: URL;
-  readonly #settings: Settings;
-  readonly #signal: AbortSignal;
-  readonly #tell: DownloadOptions["progress"];
+  readonly #settings: HttpDownloaderOptions;
+  readonly #tls: TlsSettings;
   readonly #collect = createBufferCollection();
-  #writer: PackageWriter | undefined;
-  /** Of which the writer holds a part. */
-  #known: Representation | undefined;
-  #received = 0;
-  /** The most bytes that any attempt came to. */
-  #furthest = 0;
-  #hasChanged = false;
-  #nextReport: number;
 
-  constructor(url: URL, settings: Settings, { signal, progress }: DownloadOptions) {
+  constructor(url: URL, settings: HttpDownloaderOptions, tls: TlsSettings) {
     this.#url = url;
     this.#settings = settings;
-    this.#signal = signal;
-    this.#tell = progress;
-    this.#nextReport = settings.clock.now();
-  }
-
-  async run(): Promise<ImageFile> {
-    try {
-      await this.#fetchPersistently();
-      const image = await this.#writer?.finish();
-      if (image === undefined) throw new Error("a download without a file");
-      if (this.#signal.aborted) await this.#settings.storage.clear();
-      this.#signal.throwIfAborted();
-      return image;
-    } finally {
-      await this.#writer?.discard();
-    }
-  }
-
-  async #fetchPersistently(): Promise<void> {
-    const { limits, random, clock, log } = this.#settings;
-    for (let failures = 0; ; ) {
-      const furthest = this.#furthest;
-      try {
-        return await this.#fetch();
-      } catch (error) {
-        this.#signal.throwIfAborted();
-        if (!(error instanceof TemporaryError)) throw error;
-        failures = this.#furthest >= furthest + progressBytes ? 1 : failures + 1;
-        if (failures >= limits.attempts) {
-          const { message, cause } = error;
-          throw new PackageError("connection", `${message} (given up after ${failures} attempts)`, { cause });
-        }
-        const delay = retryDelay(failures, error.retryAfter, limits, random);
-        log.warn("download interrupted", {
-          url: display(this.#url),
-          reason: error.message,
-          received: this.#received,
-          delay,
-        });
-        await wait(delay, clock, this.#signal);
-      }
-    }
+    this.#tls = tls;
   }
 
   /** One attempt, which goes on where the last one ended if the server lets it. */
-  async #fetch(): Promise<void> {
-    const { limits, clock, tls } = this.#settings;
-    const response = await get(this.#url, {
-      headers: this.#headers(),
-      limits,
-      clock,
-      signal: this.#signal,
-      tls,
-    });
+  async fetch(part: Part, signal: AbortSignal): Promise<void> {
+    const { limits, clock, proxyFor = () => undefined } = this.#settings;
+    const headers = requestHeaders(part);
+    const response = await get(this.#url, { headers, limits, clock, signal, tls: this.#tls, proxyFor });
     try {
-      const writer = await this.#accept(response);
-      await this.#receive(response, writer);
+      if ((await this.#accept(response, part)) === "body follows") await this.#receive(response, part);
     } finally {
       response.destroy();
     }
   }
 
-  #headers() {
-    // Stored as it comes: a package that is compressed on the way would not have the size and digest of the package.
-    const headers = { "user-agent": "lwm2m-agent", "accept-encoding": "identity" };
-    const validator = this.#known?.validator;
-    if (this.#received === 0 || validator === undefined) return headers;
-    return { ...headers, range: `bytes=${this.#received}-`, "if-range": validator };
-  }
-
-  /** Reads the head of a response. @returns where its body goes */
-  async #accept({ statusCode = 0, headers }: IncomingMessage): Promise<PackageWriter> {
+  /** Reads the head of a response. */
+  async #accept(
+    { statusCode = 0, headers }: IncomingMessage,
+    part: Part,
+  ): Promise<"body follows" | "complete"> {
     const where = display(this.#url);
     const meaning = meaningOf(statusCode);
     if (meaning === "no package") {
@@ -175,69 +90,65 @@ class Download {
       const after = retryAfter(headers, this.#settings.clock.date());
       throw new TemporaryError(`${where} answers ${statusCode}`, { retryAfter: after });
     }
-    if (isWebPage(headers)) throw new TemporaryError(`${where} answers with a web page, not with a package`);
-    if (meaning === "body") return this.#begin(representationOf(headers));
-    const [known, writer] = [this.#known, this.#writer];
-    if (meaning === "part" && known && writer && continues(headers, known, this.#received)) return writer;
-    await this.#forget();
-    throw new TemporaryError(`${where} cannot continue after an interruption`);
-  }
-
-  async #begin(representation: Representation): Promise<PackageWriter> {
-    const known = this.#known;
-    if (known && (known.size !== representation.size || known.validator !== representation.validator)) {
-      if (this.#hasChanged) {
-        throw new PackageError("connection", `${display(this.#url)} changes while it is downloaded`);
-      }
-      this.#hasChanged = true;
-    }
-    await this.#forget();
-    this.#known = representation;
-    this.#writer = await this.#settings.storage.create(representation.size);
-    return this.#writer;
-  }
-
-  async #forget(): Promise<void> {
-    await this.#writer?.discard();
-    this.#writer = undefined;
-    this.#received = 0;
-  }
-
-  async #receive(response: IncomingMessage, writer: PackageWriter): Promise<void> {
-    const { limits, clock } = this.#settings;
-    const total = this.#known?.size;
-    // Runs only while we wait for the server: a slow disk is not its fault.
-    const watch = () =>
-      clock.after(limits.stallTimeout, () =>
-        response.destroy(new TemporaryError(stalled(this.#url, limits))),
+    if (meaning === "cannot continue" && isCompleteAt(headers, part)) return "complete";
+    if (isWebPage(headers)) throw notAPackage(where);
+    const encoding = encodingOf(headers);
+    if (encoding !== undefined) {
+      throw new PackageError(
+        "unsupported-package",
+        `${where} sends the package in the Content-Encoding ${encoding}, which nobody asked for: serve it as it is`,
       );
-    let timer = watch();
+    }
+    if (meaning === "body") await part.begin(representationOf(headers));
+    else if (meaning === "cannot continue" || !continues(headers, part)) {
+      await part.forget();
+      throw new TemporaryError(`${where} cannot continue after an interruption`);
+    }
+    return "body follows";
+  }
+
+  async #receive(response: IncomingMessage, part: Part): Promise<void> {
+    const { limits, clock } = this.#settings;
+    const watch = new StallWatch(limits, clock, () =>
+      response.destroy(
+        new TemporaryError(
+          `${this.#url.host} has sent nothing, or next to nothing, for ${limits.stallTimeout / 1000} s`,
+        ),
+      ),
+    );
+    watch.begin();
     try {
       for await (const piece of response as AsyncIterable<Uint8Array>) {
-        timer.cancel();
-        await writer.write(piece);
+        watch.end(piece.length);
+        if (part.received === 0 && looksLikeWebPage(piece)) throw notAPackage(display(this.#url));
+        await part.write(piece);
         this.#collect(piece.length);
-        this.#received += piece.length;
-        this.#furthest = Math.max(this.#furthest, this.#received);
-        if (clock.now() >= this.#nextReport) this.#report();
-        timer = watch();
+        watch.begin();
       }
     } catch (cause) {
-      if (cause instanceof PackageError || cause instanceof TemporaryError) throw cause;
+      if (!isBroken(cause)) throw cause;
       throw new TemporaryError(`the connection to ${this.#url.host} broke: ${describeError(cause)}`, {
         cause,
       });
     } finally {
-      timer.cancel();
+      watch.stop();
     }
-    if (total !== undefined && this.#received !== total) {
-      throw new TemporaryError(`${this.#url.host} sent ${this.#received} bytes of ${total}`);
+    const total = part.known?.size;
+    if (total !== undefined && part.received !== total) {
+      throw new TemporaryError(`${this.#url.host} sent ${part.received} bytes of ${total}`);
     }
-    this.#report();
-  }
-
-  #report(): void {
-    this.#nextReport = this.#settings.clock.now() + progressInterval;
-    this.#tell({ received: this.#received, total: this.#known?.size });
   }
 }
+
+function requestHeaders({ received, known }: Part) {
+  // Stored as it comes: a package that is compressed on the way would not have the size and digest of the package.
+  const headers = { "user-agent": "lwm2m-agent", "accept-encoding": "identity" };
+  if (received === 0 || known?.validator === undefined) return headers;
+  return { ...headers, range: `bytes=${received}-`, "if-range": known.validator };
+}
+
+const notAPackage = (where: string) =>
+  new TemporaryError(`${where} answers with a web page, not with a package`);
+
+/** Errors of the socket and of the parser have a code; ours do not. */
+const isBroken = (error: unknown): boolean => error instanceof Error && "code" in error;

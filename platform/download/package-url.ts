@@ -4,14 +4,14 @@ import { PackageError } from "../../agent/ports.js";
 export const schemes = ["http", "https"] as const;
 
 /** @throws PackageError `invalid-uri` or `unsupported-protocol` */
-export function parsePackageUrl(uri: string): URL {
+export function parsePackageUrl(uri: string, served: readonly string[] = schemes): URL {
   if (!URL.canParse(uri)) throw new PackageError("invalid-uri", "the package URI is malformed");
   const url = new URL(uri);
-  return isServed(url) ? url : refuseScheme(url);
+  return served.some((scheme) => url.protocol === `${scheme}:`) ? url : refuseScheme(url, served);
 }
 
 /**
- * Where a redirection leads.
+ * Where a redirection leads. The user and password of `from` go with it only to the same host.
  * @param visited the URLs on the way here, `from` included
  * @throws PackageError when it leads nowhere, in a circle, or out of TLS
  */
@@ -27,6 +27,10 @@ export function redirectTarget(from: URL, location: string | undefined, visited:
       `${display(from)} redirects to ${display(target)}, which is not protected by TLS`,
     );
   }
+  if (target.origin === from.origin && target.username === "") {
+    target.username = from.username;
+    target.password = from.password;
+  }
   if (visited.includes(target.href)) {
     throw new PackageError("invalid-uri", `${display(from)} redirects in a circle`);
   }
@@ -38,10 +42,10 @@ export const display = ({ protocol, host, pathname }: URL): string => `${protoco
 
 const isServed = ({ protocol }: URL) => schemes.some((scheme) => protocol === `${scheme}:`);
 
-function refuseScheme({ protocol }: URL): never {
+function refuseScheme({ protocol }: URL, served: readonly string[] = schemes): never {
   const scheme = protocol.slice(0, -1);
   throw new PackageError(
     "unsupported-protocol",
-    `packages are not fetched by ${scheme}, only by ${schemes.join(" or ")}`,
+    `packages are not fetched by ${scheme}, only by ${served.join(" or ")}`,
   );
 }

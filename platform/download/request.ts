@@ -1,30 +1,21 @@
-import * as http from "node:http";
-import * as https from "node:https";
-import { type SecureContextOptions, TLSSocket } from "node:tls";
+import type * as http from "node:http";
+import { TLSSocket } from "node:tls";
+import type { DownloadLimits } from "../../agent/download/options.js";
 import { TemporaryError } from "../../agent/download/retry.js";
-import { type Clock, type Millis, PackageError } from "../../agent/ports.js";
-import { describeError, errorCode } from "../system-error.js";
+import { type Clock, PackageError } from "../../agent/ports.js";
+import { errorCode } from "../system-error.js";
+import { type ConnectionOptions, createRequest } from "./connection.js";
 import { display, redirectTarget } from "./package-url.js";
 import { meaningOf } from "./response.js";
+import { describeConnectionError } from "./tls.js";
 
-export interface RequestLimits {
-  /** Until the connection stands, TLS included. */
-  readonly connectTimeout: Millis;
-  /** Without a byte from the server. */
-  readonly stallTimeout: Millis;
-  readonly redirects: number;
-}
-
-export interface RequestOptions {
-  readonly headers: http.OutgoingHttpHeaders;
-  readonly limits: RequestLimits;
+export interface RequestOptions extends ConnectionOptions {
+  readonly limits: DownloadLimits;
   readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly tls: SecureContextOptions;
 }
 
-/** Milliseconds before the other family is tried. Node.js waits 250, which a cellular network needs for one round trip. */
-const familyTimeout = 2500;
+/** Informational responses (1xx) that may come before the real one. */
+const informationLimit = 16;
 
 /**
  * Sends a GET and follows redirections. The caller destroys the response, whose body has not been read.
@@ -48,61 +39,60 @@ export async function get(start: URL, options: RequestOptions): Promise<http.Inc
   }
 }
 
-function send(
+async function send(url: URL, options: RequestOptions): Promise<http.IncomingMessage> {
+  const { limits, clock, signal } = options;
+  const impatience = new AbortController();
+  const giveUp = (message: string) => impatience.abort(new TemporaryError(message));
+  let timer = clock.after(limits.connectTimeout, () => giveUp(`${url.host} cannot be reached: no answer`));
+  const connected = () => {
+    timer.cancel();
+    timer = clock.after(limits.stallTimeout, () =>
+      giveUp(`${url.host} has sent nothing for ${limits.stallTimeout / 1000} s`),
+    );
+  };
+  try {
+    const ended = AbortSignal.any([signal, impatience.signal]);
+    const request = await createRequest(url, { ...options, signal: ended });
+    return await responseTo(request, url, connected);
+  } catch (cause) {
+    throw impatience.signal.aborted ? impatience.signal.reason : requestFailure(url, cause, options);
+  } finally {
+    timer.cancel();
+  }
+}
+
+function responseTo(
+  request: http.ClientRequest,
   url: URL,
-  { headers, limits, clock, signal, tls }: RequestOptions,
+  connected: () => void,
 ): Promise<http.IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = createRequest(url, {
-      ...tls,
-      autoSelectFamilyAttemptTimeout: familyTimeout,
-      agent: false,
-      signal,
-      headers,
-    });
-    const giveUp = (message: string) => request.destroy(new TemporaryError(message));
-    let timer = clock.after(limits.connectTimeout, () => giveUp(`${url.host} cannot be reached: no answer`));
-    const connected = () => {
-      timer.cancel();
-      timer = clock.after(limits.stallTimeout, () => giveUp(stalled(url, limits)));
-    };
+    let informations = 0;
     request.on("socket", (socket) =>
       socket.once(socket instanceof TLSSocket ? "secureConnect" : "connect", connected),
     );
-    request.on("response", (response) => {
-      timer.cancel();
-      resolve(response);
+    request.on("information", () => {
+      informations++;
+      if (informations <= informationLimit) return;
+      request.destroy(new TemporaryError(`${url.host} does not come to an answer: too many responses 1xx`));
     });
-    request.on("error", (error) => {
-      timer.cancel();
-      reject(requestFailure(url, error));
+    request.on("upgrade", (_, socket) => {
+      socket.destroy();
+      reject(new TemporaryError(`${url.host} speaks another protocol than HTTP all at once`));
     });
+    request.on("response", resolve);
+    request.on("error", reject);
     request.end();
   });
 }
 
-/** On a connection of its own (`agent: false`), of which nothing is left when the download ends. */
-function createRequest(
-  url: URL,
-  options: https.RequestOptions & { autoSelectFamilyAttemptTimeout: number },
-): http.ClientRequest {
-  try {
-    return url.protocol === "https:" ? https.request(url, options) : http.request(url, options);
-  } catch (cause) {
-    throw new PackageError("invalid-uri", `${display(url)} cannot be asked: ${describeError(cause)}`, {
-      cause,
-    });
-  }
-}
-
-export const stalled = (url: URL, { stallTimeout }: RequestLimits): string =>
-  `${url.host} has sent nothing for ${stallTimeout / 1000} s`;
-
-function requestFailure(url: URL, cause: Error): Error {
-  if (cause instanceof TemporaryError) return cause;
-  const message = `${url.host} cannot be reached: ${describeError(cause)}`;
+function requestFailure(url: URL, cause: unknown, { proxyFor, clock }: RequestOptions): Error {
+  if (cause instanceof TemporaryError || cause instanceof PackageError) return cause;
+  const proxy = proxyFor(url);
+  const via = proxy === undefined ? "" : ` by the proxy ${proxy.host}`;
+  const message = `${url.host} cannot be reached${via}: ${describeConnectionError(cause, clock.date())}`;
   // EAI_AGAIN is different: the name service is away, which says nothing about the name.
-  return errorCode(cause) === "ENOTFOUND"
+  return errorCode(cause) === "ENOTFOUND" && proxy === undefined
     ? new PackageError("invalid-uri", message, { cause })
     : new TemporaryError(message, { cause });
 }

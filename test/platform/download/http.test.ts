@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type DownloadProgress, millis, seconds } from "../../../agent/ports.js";
+import type { DownloadOptions } from "../../../agent/download/options.js";
+import { createTransferSettings } from "../../../agent/download/settings.js";
+import { type Clock, type DownloadProgress, millis, seconds } from "../../../agent/ports.js";
 import { createSystemClock } from "../../../platform/clock.js";
-import { createHttpDownloader, type HttpDownloaderOptions } from "../../../platform/download/http.js";
+import { createHttpDownloader } from "../../../platform/download/http.js";
 import { createPackageStorage } from "../../../platform/files/packages.js";
 import { createSimulatedClock } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
@@ -26,21 +29,20 @@ const random = createSeededRandom(1);
 const image = random.bytes(1_000_000);
 const sha256 = createHash("sha256").update(image).digest("hex");
 
+type Options = DownloadOptions & { readonly maximumSize?: number; readonly clock?: Clock };
+
 /** Real sockets need real time; waits between attempts are short. */
-function createDownload(options: Partial<HttpDownloaderOptions> & { maximumSize?: number } = {}) {
+function createDownload({ maximumSize = 10_000_000, clock = createSystemClock(), ...options }: Options = {}) {
   const directory = temporaryDirectory();
   const log = createRecordingLog();
   const progress: DownloadProgress[] = [];
   const abort = new AbortController();
-  const { maximumSize = 10_000_000, limits, ...rest } = options;
-  const downloader = createHttpDownloader({
-    storage: createPackageStorage({ directory, maximumSize }),
-    clock: createSystemClock(),
-    random,
-    log,
-    limits: { attempts: 3, retryDelay: millis(1), ...limits },
-    ...rest,
-  });
+  const storage = createPackageStorage({ directory, maximumSize });
+  const settings = createTransferSettings(
+    { attempts: 3, retryDelay: millis(1), ...options },
+    { storage, clock, random, log },
+  );
+  const downloader = createHttpDownloader({ ...settings, ...(options.tls && { tls: options.tls }) });
   return {
     download: (uri: string) =>
       downloader.download(uri, { signal: abort.signal, progress: (state) => progress.push(state) }),
@@ -49,6 +51,13 @@ function createDownload(options: Partial<HttpDownloaderOptions> & { maximumSize?
     log,
     files: () => readdirSync(directory),
   };
+}
+
+/** The certificate of the test server as a file of authorities. */
+function authoritiesFile(): string {
+  const file = join(temporaryDirectory(), "ca.pem");
+  writeFileSync(file, certificate.cert);
+  return file;
 }
 
 /** Serves the answers one after the other and downloads from there. */
@@ -79,7 +88,7 @@ describe("a package", () => {
   test("may come without a length", async () => {
     const { file, progress } = await downloadFrom([answer(200, {}, image)]);
     expect(file).toMatchObject({ size: image.length, sha256 });
-    expect(progress.at(-1)).toEqual({ received: image.length, total: undefined });
+    expect(progress.at(-1)).toMatchObject({ received: image.length, total: undefined });
   });
 
   test("may be empty", async () => {
@@ -93,7 +102,7 @@ describe("a package", () => {
 
   test("reports its progress, ending with all of it", async () => {
     const { progress } = await downloadFrom([whole(image)]);
-    expect(progress.at(-1)).toEqual({ received: image.length, total: image.length });
+    expect(progress.at(-1)).toMatchObject({ received: image.length, total: image.length });
     expect(progress.length).toBeLessThan(20);
     const received = progress.map((state) => state.received);
     expect(received).toEqual(received.toSorted((a, b) => a - b));
@@ -101,7 +110,7 @@ describe("a package", () => {
 
   test("arrives by https from a server that the given authority vouches for", async () => {
     const { origin } = await startPackageServer([whole(image)], { tls: true });
-    const { download } = createDownload({ tls: { ca: certificate.cert } });
+    const { download } = createDownload({ tls: { authoritiesFile: authoritiesFile() } });
     expect(await download(`${origin}/fw.bin`)).toMatchObject({ sha256 });
   });
 
@@ -164,7 +173,7 @@ describe("a redirection", () => {
   test("from https to http is refused", async () => {
     const plain = await startPackageServer([whole(image)]);
     const { origin } = await startPackageServer([redirect(`${plain.origin}/fw.bin`)], { tls: true });
-    const { download } = createDownload({ tls: { ca: certificate.cert } });
+    const { download } = createDownload({ tls: { authoritiesFile: authoritiesFile() } });
     await expect(download(`${origin}/fw.bin`)).rejects.toEqual(
       failsWith("invalid-uri", "not protected by TLS"),
     );
@@ -299,7 +308,7 @@ describe("a temporary answer", () => {
 
   test("may say how long to wait", async () => {
     const { file, log } = await downloadFrom([answer(503, { "retry-after": "3600" }), whole(image)], {
-      limits: { maximumRetryDelay: millis(5) },
+      maximumRetryDelay: millis(5),
     });
     expect(file).toMatchObject({ sha256 });
     expect(log.lines[0]?.fields).toMatchObject({ delay: 5 });
@@ -318,7 +327,7 @@ describe("time is bounded", () => {
   const stallTimeout = millis(60);
 
   test("for an answer that does not begin", async () => {
-    const { error, requests } = await downloadFrom([silence], { limits: { stallTimeout, attempts: 2 } });
+    const { error, requests } = await downloadFrom([silence], { stallTimeout, attempts: 2 });
     expect(error).toEqual(failsWith("connection", /has sent nothing for 0.06 s \(given up after 2/));
     expect(requests).toHaveLength(2);
   });
@@ -328,7 +337,7 @@ describe("time is bounded", () => {
       response.writeHead(200, { "content-length": image.length, etag: '"1"' });
       response.write(image.subarray(0, 300_000));
     };
-    const { file, requests } = await downloadFrom([stalled, rest(image)], { limits: { stallTimeout } });
+    const { file, requests } = await downloadFrom([stalled, rest(image)], { stallTimeout });
     expect(file).toMatchObject({ sha256 });
     expect(requests[1]?.headers.range).toBe("bytes=300000-");
   });
@@ -344,7 +353,7 @@ describe("time is bounded", () => {
     });
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
-    const { download } = createDownload({ limits: { connectTimeout: millis(60), attempts: 1 } });
+    const { download } = createDownload({ connectTimeout: millis(60), attempts: 1 });
     await expect(download(`https://127.0.0.1:${port}/fw.bin`)).rejects.toEqual(
       failsWith("connection", "cannot be reached: no answer"),
     );
@@ -355,7 +364,9 @@ describe("time is bounded", () => {
     const { origin, requests } = await startPackageServer([answer(503, { "retry-after": "600" })]);
     const { download, log } = createDownload({
       clock,
-      limits: { attempts: 1000, totalTime: seconds(3600), retryDelay: seconds(1) },
+      attempts: 1000,
+      totalTime: seconds(3600),
+      retryDelay: seconds(1),
     });
     let ended = false;
     const result = download(`${origin}/fw.bin`).finally(() => {

@@ -17,6 +17,7 @@ test.each([
   [307, "redirect"],
   [308, "redirect"],
   [416, "cannot continue"],
+  [407, "temporary"],
   [408, "temporary"],
   [425, "temporary"],
   [429, "temporary"],
@@ -62,13 +63,17 @@ describe("a partial response", () => {
     ["says nonsense", "bytes 400-", '"a"', false],
   ])("%s", (_, range, etag, expected) => {
     const headers = { ...(range && { "content-range": range }), ...(etag && { etag }) };
-    expect(continues(headers, known, 400)).toBe(expected);
+    expect(continues(headers, { received: 400, known })).toBe(expected);
   });
 
   test("is the rest of a package whose size was not announced", () => {
     const unsized = { size: undefined, validator: '"a"' };
-    expect(continues({ "content-range": "bytes 400-999/1000" }, unsized, 400)).toBe(true);
-    expect(continues({ "content-range": "bytes 400-998/1000" }, unsized, 400)).toBe(false);
+    expect(continues({ "content-range": "bytes 400-999/1000" }, { received: 400, known: unsized })).toBe(
+      true,
+    );
+    expect(continues({ "content-range": "bytes 400-998/1000" }, { received: 400, known: unsized })).toBe(
+      false,
+    );
   });
 });
 

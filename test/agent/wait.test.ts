@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { millis, seconds } from "../../agent/ports.js";
-import { wait } from "../../platform/wait.js";
+import { wait } from "../../agent/wait.js";
 import { createSimulatedClock } from "../simulated/clock.js";
 
 test("a wait ends when its time has come", async () => {
