@@ -41,7 +41,7 @@ const MAX_REASON = 256;
 
 /** What an installer or an error says of itself, in one line that is safe to store and to show. */
 export function plainText(words: string): string {
-  const line = words.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  const line = words.replace(/[\s\p{Cc}]+/gu, " ").trim();
   return Array.from(line).slice(0, MAX_REASON).join("");
 }
 

@@ -77,6 +77,7 @@ describe.each([
   ["pulled", {}],
   ["pushed", { push: true }],
   ["tried out", { trial: trialBy(async () => {}) }],
+  ["allowed by the operator", { gate: { before: async () => "go" as const, after: async () => {} } }],
 ])("a package that is %s", (_, options) => {
   test.each<Interruption>(["power cut", "agent killed"])(
     "is installed although interrupted once, at any moment (%s)",

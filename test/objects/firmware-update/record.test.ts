@@ -29,6 +29,30 @@ const records: FirmwareUpdateRecord[] = [
   { severity: 1, state: { name: "downloaded", result: 0, source } },
   { severity: 2, state: { ...updating, by: "board", step: "trial", package: verified } },
   { severity: 2, state: { ...updating, by: "plugin", step: "apply" } },
+  {
+    severity: 1,
+    automaticUpgrade: true,
+    lastOutcome: { result: 5, reason: "signed by nobody", at: 1767225600 },
+    state: {
+      name: "downloaded",
+      result: 11,
+      source,
+      package: verified,
+      request: { attempt: { ...attempt, servers: [1, 101] }, by: "board", deferredSeconds: 90 },
+    },
+  },
+  {
+    severity: 1,
+    lastOutcome: {
+      ...{ result: 8, reason: "no", package: verified.info, previousVersion: "1.0" },
+      at: -1,
+    },
+    state: {
+      ...updating,
+      ...{ by: "board", package: verified, step: "revert", deferredSeconds: 3, starts: 2, reverts: 1 },
+      setback: { result: 8, reason: "not healthy" },
+    },
+  },
 ];
 
 describe("the record of the firmware update", () => {
@@ -50,6 +74,26 @@ describe("the record of the firmware update", () => {
           expect(error).toBeInstanceOf(DecodeError);
         }
       }
+    }
+  });
+
+  test("of the first release is read as it is, an update under way included", () => {
+    const written = `{"version":1,"content":{"state":{"name":"updating","result":0,"source":{"transfer":"pull","uri":"http://x/2.0"},"step":"restart","attempt":{"id":"a","bootId":"b","previousVersion":"1.0"},"resumed":0,"by":"board","package":{"image":${JSON.stringify(image)},"info":{"name":"fw","version":"2.0"}}},"severity":1,"lastStateChange":1767225600}}`;
+    expect(decodeFirmwareUpdateRecord(Buffer.from(written))).toMatchObject({
+      severity: 1,
+      state: { name: "updating", step: "restart", package: verified, attempt },
+    });
+  });
+
+  test("can be read by the first release after a rollback: its version stays, and its fields are there", () => {
+    for (const record of records) {
+      const { version, content } = JSON.parse(Buffer.from(encodeFirmwareUpdateRecord(record)).toString());
+      expect(version).toBe(1);
+      expect(content.severity).toBeTypeOf("number");
+      if (record.state.name !== "updating") continue;
+      const fields = ["by", "name", "result", "source", "step", "attempt", "resumed"];
+      expect(Object.keys(content.state)).toEqual(expect.arrayContaining(fields));
+      expect(Object.keys(content.state.attempt)).toEqual(expect.arrayContaining(Object.keys(attempt)));
     }
   });
 

@@ -83,6 +83,10 @@ export class World {
   commit: Board["commit"] = async () => {
     this.staying = this.running;
   };
+  revert: Board["revert"] = async () => {
+    this.armed = this.staying;
+    return "restart";
+  };
 
   get isCut(): boolean {
     return !this.#agent.alive;
@@ -182,11 +186,7 @@ export class World {
       apply: (image, options) => act("apply", () => this.apply(image, options)),
       outcome: (attempt) => act("outcome", () => this.outcome(attempt)),
       commit: () => act("commit", () => this.commit()),
-      revert: () =>
-        act("revert", () => {
-          this.armed = this.staying;
-          return "restart" as const;
-        }),
+      revert: () => act("revert", () => this.revert()),
       restart: () =>
         act("restart", () => {
           this.restarting = true;
