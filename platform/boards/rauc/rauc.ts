@@ -301,6 +301,11 @@ async function nextSlot(service: RaucService, before: readonly Slot[], booted: S
   const next = written ?? (primary === undefined ? otherSlot(after, booted) : undefined);
   if (next === undefined) return booted.name;
   await service.mark("active", next.name);
+  const chosen = await service.primary();
+  if (chosen !== undefined && chosen !== next.name) {
+    const found = `RAUC has written ${next.name}, but the boot loader still starts ${chosen}`;
+    throw new PackageError("failed", `${found}: can its environment be written?`);
+  }
   return next.name;
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Board, Clock, ImageFile } from "../../../agent/ports.js";
@@ -90,6 +90,9 @@ export interface Laboratory {
   slotVersion(slot: "A" | "B"): string;
   restarts(): number;
   raucLog(): string;
+  isRaucTimeWrong(): boolean;
+  /** From now on RAUC knows what time it is. */
+  setRaucTimeRight(): void;
   close(): Promise<void>;
 }
 
@@ -184,6 +187,8 @@ export async function createLaboratory({
     setEnvironment,
     slotVersion,
     restarts: () => lines(path("restarts")).length,
+    isRaucTimeWrong: () => existsSync(path("wrong-time")),
+    setRaucTimeRight: () => rmSync(path("wrong-time")),
     raucLog: () => readFileSync(path("rauc.log"), "utf8"),
     async close() {
       await endService(directory);
@@ -250,21 +255,28 @@ function writeWorld(directory: string, signer: Signer, raucTime: string | undefi
         )
         .join(""),
   );
-  writeFileSync(path("fw_env.config"), ["env-1", "env-2"].map((name) => `${path(name)} 0 16384\n`).join(""));
+  writeFileSync(
+    path("fw_env.config"),
+    ["env-1", "env-2"].map((name) => `${path(name)} 0x0 0x4000\n`).join(""),
+  );
   for (const name of ["env-1", "env-2"]) writeFileSync(path(name), Buffer.alloc(16384));
   writeFileSync(
     path("defaults"),
     `BOOT_ORDER=A B\nBOOT_A_LEFT=${maximumAttempts}\nBOOT_B_LEFT=${maximumAttempts}\n`,
   );
-  const at = raucTime === undefined ? "" : `faketime -f '${raucTime}' `;
+  if (raucTime !== undefined) writeFileSync(path("wrong-time"), raucTime);
+  // By its library: the program faketime stays between us and the process that it starts.
+  const at =
+    `if [ -e ${path("wrong-time")} ]; then FAKETIME="@$(cat ${path("wrong-time")})"; ` +
+    "LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketimeMT.so.1); export FAKETIME LD_PRELOAD; fi\n";
   script("fw_printenv", `exec /usr/bin/fw_printenv -c ${path("fw_env.config")} -f ${path("defaults")} "$@"`);
   script("fw_setenv", `exec /usr/bin/fw_setenv -c ${path("fw_env.config")} -f ${path("defaults")} "$@"`);
   script("restart", `echo restart >> ${path("restarts")}`);
-  script("rauc", `exec ${at}/usr/bin/rauc "$@"`);
+  script("rauc", `${at}exec /usr/bin/rauc "$@"`);
   script(
     "rauc-service",
     `echo $$ >> ${path("rauc.pid")}\n` +
-      `exec ${at}/usr/bin/rauc --conf=${path("system.conf")} --mount=${path("mnt")} service ` +
+      `${at}exec /usr/bin/rauc --conf=${path("system.conf")} --mount=${path("mnt")} service ` +
       `--override-boot-slot=$(cat ${path("slot")}) >> ${path("rauc.log")} 2>&1`,
   );
   run(path("bin/fw_setenv"), ["BOOT_ORDER", "A B"]);
