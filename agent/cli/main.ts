@@ -6,6 +6,7 @@ import { hideBin } from "yargs/helpers";
 import { jobsCommand } from "../../jobs/cli.js";
 import { keepHeapSmall } from "../../platform/small-heap.js";
 import { describeFailure, exitCodes } from "./failure.js";
+import { firmwareCommand } from "./firmware.js";
 import { simulateCommand } from "./simulate.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
@@ -16,7 +17,7 @@ const arguments_ = hideBin(process.argv);
 
 /** What to ask for help, as far as the words name a command. */
 const commandOf = (words: readonly string[]): string => {
-  const isCommand = words[0] === "simulate" || words[0] === "jobs";
+  const isCommand = ["simulate", "jobs", "firmware"].includes(words[0] ?? "");
   return [
     "lwm2m-agent",
     ...(isCommand ? words.slice(0, 2).filter((word) => /^[a-z][a-z-]*$/.test(word)) : []),
@@ -35,7 +36,8 @@ await yargs(arguments_)
   .usage("$0 <command>\n\nLwM2M device agent: firmware updates and device management for embedded Linux.")
   .command(simulateCommand)
   .command(jobsCommand)
-  .demandCommand(1, "Say what to do: simulate or jobs.")
+  .command(firmwareCommand)
+  .demandCommand(1, "Say what to do: simulate, jobs or firmware.")
   .strict()
   .recommendCommands()
   .version(version)

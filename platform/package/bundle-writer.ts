@@ -1,41 +1,33 @@
 /** Makes bundles, on the machine of whoever releases a package. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { ConfigError } from "../../agent/model/errors.js";
-import { draftOf } from "../files/durable.js";
 import { manifestName, signatureName } from "./bundle.js";
 import type { ManifestFile, SignedManifest } from "./manifest.js";
 import { encodeTarHeader, paddingAfter, tarBlock } from "./tar.js";
 
 /**
- * Writes a bundle of the files that the manifest lists; an older file of that name is replaced when the new one is whole.
+ * Writes a bundle of the files that the manifest lists.
  * @param paths where these files are, in the order of the manifest
- * @throws ConfigError when a file is not any more what the manifest says
+ * @throws ConfigError when a file is not any more what the manifest says; then the output is not whole
  */
 export async function writeBundle(
   output: string,
   { manifest, bytes, signature }: SignedManifest,
   paths: readonly string[],
 ): Promise<void> {
-  const draft = draftOf(output);
+  const file = await open(output, "w", 0o644);
   try {
-    const file = await open(draft, "w", 0o644);
-    try {
-      await writeMember(file, manifestName, bytes);
-      await writeMember(file, signatureName, signature);
-      for (const [index, expected] of manifest.files.entries()) {
-        await copyMember(file, expected, paths[index] ?? "");
-      }
-      await writeAll(file, new Uint8Array(2 * tarBlock));
-      await file.sync();
-    } finally {
-      await file.close();
+    await writeMember(file, manifestName, bytes);
+    await writeMember(file, signatureName, signature);
+    for (const [index, expected] of manifest.files.entries()) {
+      await copyMember(file, expected, paths[index] ?? "");
     }
-    await rename(draft, output);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
+    await writeAll(file, new Uint8Array(2 * tarBlock));
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

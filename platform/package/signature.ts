@@ -58,10 +58,14 @@ export function checkSignature(
 export const formatSignatureFile = ({ bytes, signature }: SignedManifest): Uint8Array =>
   Buffer.concat([Buffer.from(`${firstLine}${Buffer.from(signature).toString("base64")}\n`), bytes]);
 
+/** Does a file begin as one? */
+export const isSignatureFile = (head: Uint8Array): boolean =>
+  Buffer.from(head.subarray(0, firstLine.length)).toString("latin1") === firstLine;
+
 /** @throws PackageError `integrity` when it is no signature file, `unsupported-package` when its manifest cannot be used */
 export function parseSignatureFile(file: Uint8Array): SignedManifest {
+  if (!isSignatureFile(file)) throw noSignature("it does not begin as one");
   const head = Buffer.from(file.subarray(0, headSize)).toString("latin1");
-  if (!head.startsWith(firstLine)) throw noSignature("it does not begin as one");
   const base64 = head.slice(firstLine.length, -1);
   const signature = Buffer.from(base64, "base64");
   if (head.at(-1) !== "\n" || signature.length !== signatureSize || signature.toString("base64") !== base64) {

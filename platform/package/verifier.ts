@@ -37,8 +37,8 @@ export interface VerificationRules {
 }
 
 export interface PackageVerifierOptions extends VerificationRules {
-  /** Names by which a package may say that it is for this device. */
-  readonly compatible: () => Promise<readonly string[]>;
+  /** Names by which a package may say that it is for this device; when not given, it may be for any. */
+  readonly compatible?: () => Promise<readonly string[]>;
   /** Fetches the signature that lies beside a package. */
   readonly fetchSmall: FetchSmall;
   readonly log: Log;
@@ -65,8 +65,8 @@ export function createPackageVerifier(options: PackageVerifierOptions): Signatur
   }
 
   async function checkCompatible({ compatible }: Manifest): Promise<void> {
-    const names = await options.compatible();
-    if (compatible.some((name) => names.includes(name))) return;
+    const names = await options.compatible?.();
+    if (names === undefined || compatible.some((name) => names.includes(name))) return;
     throw new PackageError(
       "unsupported-package",
       `the package is made for ${list(compatible)}, and this device is ${list(names) || "nothing by name"}`,
@@ -148,7 +148,7 @@ export function createPackageVerifier(options: PackageVerifierOptions): Signatur
       return [
         ...findings,
         ...rulesInWords({ paths, keys, required, signedByBoard }),
-        ...(paths.length === 0 ? [] : compatibleInWords(await options.compatible())),
+        ...(paths.length > 0 && options.compatible ? compatibleInWords(await options.compatible()) : []),
       ];
     },
   };
