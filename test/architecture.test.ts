@@ -28,7 +28,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
   { folder: "objects", imports: ["agent/model", "agent/persistence", "agent/ports.ts"], node: false },
   {
     folder: "platform",
-    imports: ["agent/model", "agent/download", "agent/ports.ts", "agent/wait.ts"],
+    imports: ["agent/model", "agent/download", "agent/persistence", "agent/ports.ts", "agent/wait.ts"],
     node: true,
   },
   {

@@ -8,6 +8,7 @@ import { createSeededRandom } from "../simulated/random.js";
 import { bootstrap } from "./bootstrap.js";
 import { client } from "./client.js";
 import { decoders } from "./decoders.js";
+import { helper } from "./helper.js";
 import type { Target } from "./target.js";
 
 export interface FuzzOptions {
@@ -41,7 +42,7 @@ export const BATCH_SIZE = 500;
 /** No input of some 2,000 bytes takes that long, even on a busy machine. */
 const SLOW_MILLISECONDS = 3000;
 
-const targets: readonly Target[] = [...decoders, client, bootstrap].flatMap((target) =>
+const targets: readonly Target[] = [...decoders, helper, client, bootstrap].flatMap((target) =>
   Array.from({ length: target.weight }, () => target),
 );
 

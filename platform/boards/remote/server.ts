@@ -1,0 +1,256 @@
+/**
+ * The privileged side: does for the agent what its Board can do, and nothing else. Who may connect is said by the rights of
+ * the socket; Node.js cannot ask the kernel who is at the other end.
+ */
+import { once } from "node:events";
+import { chmod, chown, lstat, unlink } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { ConfigError, DecodeError } from "../../../agent/model/errors.js";
+import {
+  type Board,
+  BusyError,
+  type Clock,
+  type ImageFile,
+  type Log,
+  type Millis,
+  type PackageVerifier,
+  seconds,
+} from "../../../agent/ports.js";
+import { describeError } from "../../system-error.js";
+import { createLineCutter } from "./lines.js";
+import {
+  formatError,
+  formatProgress,
+  formatResult,
+  maximumRequest,
+  parseRequest,
+  type Request,
+  type Results,
+  type Verb,
+} from "./protocol.js";
+import type { Vault } from "./vault.js";
+
+export interface BoardServerOptions {
+  readonly vault: Vault;
+  /** Asked about each package again: an agent that was taken over cannot have anything foreign installed. */
+  readonly verifier?: PackageVerifier;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Without any connection for so long, `idle` resolves. Never when not given. */
+  readonly idleAfter?: Millis;
+}
+
+/** Where to listen: the socket that systemd opened for us, or one of our own. */
+export type Listening =
+  | { readonly descriptor: number }
+  | { readonly path: string /** Who may connect, besides the helper's own user. */; readonly group?: number };
+
+export interface BoardServer {
+  /** Resolves when nobody has asked for anything for a while: systemd starts the helper again when somebody does. */
+  readonly idle: Promise<void>;
+  /** Ends what is under way, and the board. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** More at once is no agent of ours. */
+const maximumConnections = 8;
+/** For the request to arrive. */
+const requestTime = seconds(10);
+
+/** Resolves when it listens. */
+export async function serveBoard(
+  board: Board,
+  listening: Listening,
+  options: BoardServerOptions,
+): Promise<BoardServer> {
+  const service = new Service(board, options);
+  const server = createServer({ allowHalfOpen: true }, (socket) => service.serve(socket));
+  server.maxConnections = maximumConnections;
+  await listen(server, listening);
+  service.rest();
+  return {
+    idle: service.idle,
+    async close() {
+      if (server.listening) {
+        const closed = once(server, "close");
+        server.close();
+        service.hangUp();
+        await closed;
+      }
+      await board.close?.();
+    },
+  };
+}
+
+class Service {
+  readonly idle: Promise<void>;
+  readonly #board: Board;
+  readonly #options: BoardServerOptions;
+  readonly #connections = new Set<Socket>();
+  #resting = { cancel: () => {} };
+  #isIdle = () => {};
+
+  constructor(board: Board, options: BoardServerOptions) {
+    this.#board = board;
+    this.#options = options;
+    this.idle = new Promise((resolve) => {
+      this.#isIdle = resolve;
+    });
+  }
+
+  serve(socket: Socket): void {
+    this.#resting.cancel();
+    this.#connections.add(socket);
+    const gone = new AbortController();
+    const hangUp = () => gone.abort(new Error("the agent hung up"));
+    let isAsked = false;
+    const late = this.#options.clock.after(requestTime, () => isAsked || socket.destroy());
+    const cutter = createLineCutter(maximumRequest, (line) => {
+      if (isAsked) return hangUp(); // one connection is one request
+      isAsked = true;
+      void this.#answer(line, socket, gone.signal);
+    });
+    socket.on("data", (bytes) => {
+      if (!cutter.push(bytes)) socket.destroy();
+    });
+    socket.on("end", () => {
+      hangUp();
+      if (!isAsked) socket.end();
+    });
+    socket.on("error", () => undefined); // "close" follows
+    socket.on("close", () => {
+      late.cancel();
+      hangUp();
+      this.#connections.delete(socket);
+      this.rest();
+    });
+  }
+
+  rest(): void {
+    const { idleAfter, clock } = this.#options;
+    if (this.#connections.size > 0 || idleAfter === undefined) return;
+    this.#resting.cancel();
+    this.#resting = clock.after(idleAfter, this.#isIdle);
+  }
+
+  hangUp(): void {
+    for (const socket of this.#connections) socket.destroy();
+  }
+
+  async #answer(line: string, socket: Socket, signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    const say = (text: string) => {
+      if (!socket.destroyed && socket.writable) socket.write(text);
+    };
+    let request: Request | undefined;
+    try {
+      request = parseRequest(line);
+      log.info("helper asked", { verb: request.verb });
+      say(formatResult(await this.#perform(request, signal, say)));
+      log.info("helper done", { verb: request.verb });
+    } catch (error) {
+      const verb = request?.verb;
+      log.warn("helper refused", { verb, reason: describeError(error) });
+      say(
+        formatError(
+          error instanceof DecodeError ? new Error(`the request is wrong: ${error.message}`) : error,
+        ),
+      );
+    } finally {
+      socket.end();
+    }
+  }
+
+  async #perform(request: Request, signal: AbortSignal, say: (text: string) => void): Promise<Results[Verb]> {
+    const board = this.#board;
+    switch (request.verb) {
+      case "inspect":
+        return board.inspect(await this.#take(request.image, signal), { signal });
+      case "apply": {
+        const image = await this.#take(request.image, signal);
+        const progress = (fraction: number, message?: string) => say(formatProgress(fraction, message));
+        return board.apply(image, { signal, progress, attempt: request.attempt });
+      }
+      case "outcome":
+        return board.outcome(request.attempt);
+      case "commit":
+        await board.commit();
+        await this.#options.vault.clear(); // the update is over
+        return null;
+      case "restart":
+        await board.restart();
+        return null;
+      case "factoryReset":
+        await board.factoryReset();
+        return null;
+      case "check":
+        return (await board.check?.()) ?? [];
+      case "bootId":
+        return board.bootId();
+      case "describe":
+        return board.describe();
+      case "revert":
+        return board.revert();
+    }
+  }
+
+  /** One at a time: two copies at once would each remove the other's. */
+  #taking = false;
+
+  async #take(image: ImageFile, signal: AbortSignal): Promise<ImageFile> {
+    if (this.#taking) throw new BusyError("another package is being looked at");
+    this.#taking = true;
+    try {
+      const copy = await this.#options.vault.take(image, { signal });
+      await this.#options.verifier?.verify(copy, { uri: undefined, signal });
+      return copy;
+    } finally {
+      this.#taking = false;
+    }
+  }
+}
+
+async function listen(server: Server, listening: Listening): Promise<void> {
+  if ("descriptor" in listening) {
+    server.listen({ fd: listening.descriptor });
+    await listened(server, `the socket with the descriptor ${listening.descriptor}`);
+    return;
+  }
+  const { path, group } = listening;
+  await removeStale(path);
+  const umask = process.umask(0o177); // from its first moment the socket is for its owner alone
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(umask);
+  }
+  await listened(server, path);
+  if (group !== undefined) {
+    await chown(path, -1, group);
+    await chmod(path, 0o660);
+  }
+}
+
+async function listened(server: Server, where: string): Promise<void> {
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    throw new ConfigError(`cannot listen on ${where}: ${describeError(cause)}`, { cause });
+  }
+}
+
+/** A helper that was killed leaves its socket behind. */
+async function removeStale(path: string): Promise<void> {
+  const file = await lstat(path).catch(() => undefined);
+  if (file === undefined) return;
+  if (!file.isSocket()) throw new ConfigError(`${path} exists and is no socket: choose another path`);
+  const answers = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+  if (answers) throw new ConfigError(`another helper listens on ${path}: end it, or choose another path`);
+  await unlink(path);
+}
