@@ -15,6 +15,7 @@ import {
 import { openAccountStore } from "../objects/accounts/store.js";
 import { createAccountTransactions } from "../objects/accounts/transaction.js";
 import { type Abilities, noSec } from "../objects/accounts/validation.js";
+import { createAgentStatus } from "../objects/agent-status.js";
 import { createConfiguration } from "../objects/configuration.js";
 import { createDevice } from "../objects/device.js";
 import type { FirmwareUpdateProgress, Waiting } from "../objects/firmware-update/effect-options.js";
@@ -24,6 +25,7 @@ import type { UpdateOutcome } from "../objects/firmware-update/outcome.js";
 import { type StateNumber, stateNumbers } from "../objects/firmware-update/state.js";
 import type { Connectivity, TrialOptions, TrialStatus } from "../objects/firmware-update/trial.js";
 import { createOscore } from "../objects/oscore.js";
+import { createRestartReasons, type RestartReason } from "../objects/restart-reason.js";
 import { createSecurity } from "../objects/security.js";
 import { createServerObject } from "../objects/server.js";
 import { createSystemClock } from "../platform/clock.js";
@@ -109,7 +111,7 @@ export {
   type UpdateGate,
   type UpdateStage,
 } from "./ports.js";
-export type { FirmwareUpdateProgress, TrialOptions, TrialStatus, UpdateOutcome };
+export type { FirmwareUpdateProgress, RestartReason, TrialOptions, TrialStatus, UpdateOutcome };
 
 /** A Server as the operator describes it: `coap://host[:port]`, and where its account starts from. */
 export type AgentServer = ServerAccountOptions;
@@ -163,6 +165,8 @@ export interface AgentOptions extends RegistrationOptions {
   /** How packages are fetched. */
   readonly downloads?: DownloadOptions;
   readonly configurationObjectId?: number;
+  /** Of Agent Status, our own Object: 42770 unless told. */
+  readonly agentStatusObjectId?: number;
   /**
    * Objects beside those that are always there. Plugins, and `object` below, feed them with values; what Servers write to them
    * comes back after a restart.
@@ -204,6 +208,8 @@ export interface AgentStatus {
   }[];
   readonly bootstrap: BootstrapState["name"];
   readonly observations: number;
+  /** Why the board started the last time; undefined before `start`, and where it cannot tell its boots apart. */
+  readonly restartReason: RestartReason | undefined;
   readonly firmware: {
     readonly state: StateNumber;
     readonly result: number;
@@ -290,10 +296,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   };
   const { gates = [], ...firmware } = options.firmware ?? {};
   const gate = composeGates(gates);
+  const restarts = createRestartReasons({ store, log, bootId: () => board.bootId() });
   const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
     ...firmware,
     ...(gate && { gate }),
     connectivity,
+    beforeRestart: (why) => restarts.plan(why),
     ...packagesIn(options.cacheDirectory),
     board,
     store,
@@ -325,14 +333,29 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       log,
       store,
       describe: () => describe(board, readings),
-      onReboot: () => pluginHost.reboot(() => board.restart()),
-      onFactoryReset: () => pluginHost.factoryReset(() => board.factoryReset()),
+      onReboot: () =>
+        pluginHost.reboot(async () => {
+          await restarts.plan("server-request");
+          await board.restart();
+        }),
+      onFactoryReset: () =>
+        pluginHost.factoryReset(async () => {
+          await restarts.plan("factory-reset");
+          await board.factoryReset();
+        }),
       supportedBinding,
       ...(readings.power && { power: readings.power }),
       ...(readings.memory && { memory: readings.memory }),
       ...(readings.place && { place: readings.place }),
     }),
     firmwareUpdate,
+    createAgentStatus({
+      clock,
+      log,
+      firmwareUpdate,
+      restarts,
+      ...(options.agentStatusObjectId !== undefined && { objectId: options.agentStatusObjectId }),
+    }),
     await createConfiguration({
       store,
       log,
@@ -459,6 +482,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       })),
       bootstrap: bootstrap.state.name,
       observations: client.observationCount,
+      restartReason: restarts.reason(),
       firmware: {
         state: stateNumbers[firmwareUpdate.state().name],
         result: firmwareUpdate.state().result,

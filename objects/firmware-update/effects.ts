@@ -255,10 +255,11 @@ export class Effects {
   }
 
   async #restart({ update, when }: Extract<Effect, { do: "restart" }>, work: Work): Promise<void> {
-    const { board, clock, log } = this.#options;
+    const { board, clock, log, beforeRestart } = this.#options;
     const { signal } = work;
     if (when === "soon") await pause(clock, RESTART_GRACE, signal);
     if (update.step === "restart" && !(await this.#mayRestart(update, work))) return;
+    await beforeRestart?.(update.step === "revert" ? "rollback" : "firmware-update");
     for (;;) {
       try {
         await board.restart();
