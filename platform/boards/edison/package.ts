@@ -73,14 +73,19 @@ export async function checkOtaPackage(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
   for (const member of members) {
-    const hash = createHash("sha1"); // all that the boot loader has; it guards against accidents, not against people
-    for await (const piece of openZipMember(archive, member, { signal })) hash.update(piece);
-    const isCompared =
-      script.digests.size > 0 && script.images.some(({ matches }) => matches.test(member.name));
-    if (isCompared && !script.digests.has(hash.digest("hex"))) {
-      throw new PackageError("integrity", `${scriptName} knows another SHA-1 of ${member.name}`);
-    }
+    const sha1 = createHash("sha1");
+    for await (const piece of openZipMember(archive, member, { signal })) sha1.update(piece);
+    checkDigest(script, member.name, sha1.digest("hex"));
   }
+}
+
+/**
+ * SHA-1 is all that the boot loader has. It guards against accidents, not against people.
+ * @throws PackageError `integrity` when the script would refuse the file
+ */
+export function checkDigest({ images, digests }: OtaScript, name: string, sha1: string): void {
+  if (digests.size === 0 || digests.has(sha1) || !images.some(({ matches }) => matches.test(name))) return;
+  throw new PackageError("integrity", `${scriptName} knows another SHA-1 of ${name}`);
 }
 
 /** What runs is `edison-2.1@stamp`: the version ends at the `@`. */

@@ -69,13 +69,7 @@ export async function* openZipMember(
   let written = 0;
   let checksum = 0;
   if (compressedSize > 0) {
-    for await (const piece of inflated(
-      archive.path,
-      archive.offset + start,
-      compressedSize,
-      method,
-      signal,
-    )) {
+    for await (const piece of inflated(archive.path, archive.offset + start, compressedSize, method)) {
       signal?.throwIfAborted();
       written += piece.length;
       if (written > size) throw damaged(`${name} is larger than the ${size} bytes that its list says`);
