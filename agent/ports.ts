@@ -295,11 +295,18 @@ export interface Board {
    * @throws PackageError when it cannot be installed
    */
   apply(image: ImageFile, options: ApplyOptions): Promise<"restart" | "running">;
-  /** After a boot: does the image of this attempt run? */
+  /**
+   * After a boot: does the image of this attempt run?
+   * @throws PackageError when whatever installs it during the boot refused it for good; it is not tried again then. Any other
+   *   error: it is asked once more
+   */
   outcome(attempt: UpdateAttempt): Promise<"new" | "old" | "unknown">;
   /** Makes the running image the one that stays. Safe to repeat; also called on each normal boot. */
   commit(): Promise<void>;
-  /** Returns to the previous image. */
+  /**
+   * Returns to the previous image.
+   * @throws PackageError when this board has none to return to. Any other error: it is asked once more
+   */
   revert(): Promise<"restart" | "done">;
   /** Restarts the board. Resolves when the restart is on its way. */
   restart(): Promise<void>;

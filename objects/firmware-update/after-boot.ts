@@ -1,5 +1,5 @@
 /** What is to be done once the board runs again: ask which image it is, try it out, keep it or go back. */
-import { type ImageFile, millis, seconds } from "../../agent/ports.js";
+import { type ImageFile, millis, PackageError, seconds } from "../../agent/ports.js";
 import { type EffectOptions, stageContextOf, type Wishes, type Work } from "./effect-options.js";
 import type { Permission } from "./permission.js";
 import { reasonOf } from "./results.js";
@@ -47,6 +47,11 @@ export class AfterBoot {
           return await work.report({ type: "outcomeKnown", outcome, packageIntact, bootId });
         }
       } catch (error) {
+        if (error instanceof PackageError) {
+          log.error("the update was refused during the boot", { error });
+          const { failure } = error;
+          return await work.report({ type: "installationRefused", failure, reason: reasonOf(error) });
+        }
         log.error("the outcome of the update cannot be told", { error });
         if (asked >= OUTCOME_LIMIT) {
           const { bootId } = update.attempt;
@@ -125,7 +130,8 @@ export class AfterBoot {
         return await work.report({ type: "reverted", how: await board.revert() });
       } catch (error) {
         log.error("the previous firmware cannot be brought back", { error });
-        if (tried === REVERT_LIMIT) return work.report({ type: "revertFailed", reason: reasonOf(error) });
+        if (tried === REVERT_LIMIT || error instanceof PackageError)
+          return work.report({ type: "revertFailed", reason: reasonOf(error) });
         await pause(clock, COMMIT_PAUSE, work.signal);
       }
     }

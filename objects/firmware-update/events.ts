@@ -54,6 +54,8 @@ export type Occurrence =
       readonly packageIntact: boolean;
       readonly bootId: string;
     }
+  /** By whatever installs it during the boot; the old image runs. */
+  | { readonly type: "installationRefused"; readonly failure: PackageFailure; readonly reason: string }
   /** `sameBoot`: as that of the attempt; the agent stopped, not the board. */
   | { readonly type: "agentStarted"; readonly sameBoot: boolean; readonly packageIntact: boolean };
 

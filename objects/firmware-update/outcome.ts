@@ -45,6 +45,7 @@ function reasonFor(before: FirmwareUpdateState, event: FirmwareUpdateEvent, resu
     case "pushRefused":
     case "transferFailed":
     case "applyFailed":
+    case "installationRefused":
     case "forbidden":
     case "revertFailed":
       return event.reason;

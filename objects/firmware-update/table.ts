@@ -241,6 +241,11 @@ export const firmwareUpdateTable = ({
         }
       }
     },
+    installationRefused: (state, { failure }) => [
+      failed(state, state.setback?.result ?? resultOf(failure)),
+      { do: "discard" },
+      { do: "commit" },
+    ],
     stateReported: (state, event) => {
       if (event.state === 3) return [state];
       if (state.by === "board") return undefined;

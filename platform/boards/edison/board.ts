@@ -17,10 +17,8 @@ import {
   PackageError,
   type PackageInfo,
   type Store,
-  seconds,
   type UpdateAttempt,
 } from "../../../agent/ports.js";
-import { runProgram } from "../../exec/program.js";
 import { sha256OfFile } from "../../files/sha256.js";
 import { describeError } from "../../system-error.js";
 import {
@@ -29,6 +27,7 @@ import {
   createBootEnvironment,
 } from "../boot-environment.js";
 import { createMounter, type Mounter, type MounterOptions } from "../mounter.js";
+import { createRestart, type Restart, type RestartOptions } from "../restart.js";
 import { checkEdison } from "./check.js";
 import { judgeOta, statusBeforeRestart } from "./outcome.js";
 import { checkOtaPackage, type OtaPackage, readOtaPackage, versionOf } from "./package.js";
@@ -54,8 +53,8 @@ export interface EdisonBoardOptions {
    * `restart-argument`: by `reboot ota`, for images whose `systemd-reboot.service` writes it.
    */
   readonly request?: "environment" | "restart-argument";
-  /** `systemctl` when not given; gets `--no-block reboot`, and perhaps `--reboot-argument=ota`. */
-  readonly restartProgram?: string;
+  /** By systemctl when not given. */
+  readonly restart?: RestartOptions;
   /** The file in a package whose first line is its version. Not given, or empty: the version of a bare zip archive is unknown. */
   readonly packageVersionFile?: string;
   /** What a factory reset installs, kept on the device or fetched then. Not given: a factory reset is refused. */
@@ -100,6 +99,7 @@ class EdisonBoard implements Board {
   readonly #options: EdisonBoardOptions;
   readonly #environment: BootEnvironment;
   readonly #mounter: Mounter;
+  readonly #restart: Restart;
   readonly #records: EdisonRecords;
   #isInstalling = false;
 
@@ -107,6 +107,7 @@ class EdisonBoard implements Board {
     this.#options = options;
     this.#environment = environment;
     this.#mounter = mounter;
+    this.#restart = createRestart(options.restart ?? { by: "systemctl" }, options.clock);
     this.#records = new EdisonRecords(options.store, options.log);
   }
 
@@ -182,15 +183,9 @@ class EdisonBoard implements Board {
   }
 
   async restart(): Promise<void> {
-    const { clock, restartProgram = "systemctl", request } = this.#options;
-    const update = request === "restart-argument" ? await this.#records.update() : undefined;
+    const update = this.#options.request === "restart-argument" ? await this.#records.update() : undefined;
     const isAsked = update?.isArmed === true && update.bootId === (await this.bootId());
-    const { exitCode, reason } = await runProgram(restartProgram, {
-      clock,
-      timeLimit: seconds(30),
-      arguments: ["--no-block", "reboot", ...(isAsked ? ["--reboot-argument=ota"] : [])],
-    });
-    if (exitCode !== 0) throw new Error(`${restartProgram} did not restart the board: ${reason}`);
+    await this.#restart(isAsked ? "ota" : undefined);
   }
 
   async factoryReset(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seconds } from "../../../agent/ports.js";
+import { PackageError, seconds } from "../../../agent/ports.js";
 import type { FirmwareUpdateOptions } from "../../../objects/firmware-update/object.js";
 import { goodUri, trialBy, unhealthy, World } from "./world.js";
 
@@ -87,6 +87,18 @@ describe("after a restart of the board", () => {
     expect(await agent.status()).toBe("3/0");
     await agent.clock.advance(seconds(30));
     expect(await agent.status()).toBe("0/8");
+  });
+
+  test("what a boot loader refused is not tried again, and has the result of its reason", async () => {
+    const { world } = await updated();
+    world.armed = undefined;
+    world.boot();
+    world.outcome = async () => {
+      throw new PackageError("integrity", "rootfs hash mismatch");
+    };
+    const agent = await started(world);
+    expect(await agent.status()).toBe("0/5");
+    expect(world.restarting).toBe(false);
   });
 
   test("an outcome that becomes known is believed", async () => {

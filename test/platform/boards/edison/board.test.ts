@@ -402,7 +402,7 @@ describe("a restart", () => {
     const { world, image, board } = prepared();
     await apply(board, image);
     await board.restart();
-    expect(world.restarts()).toEqual(["--no-block reboot"]);
+    expect(world.restarts()).toEqual(["--no-block --no-ask-password reboot"]);
   });
 
   test("takes `ota` along where the image wants it, in the boot of the update only", async () => {
@@ -414,9 +414,9 @@ describe("a restart", () => {
     world.boot();
     await world.board({ request: "restart-argument" }).restart();
     expect(world.restarts()).toEqual([
-      "--no-block reboot",
-      "--no-block reboot --reboot-argument=ota",
-      "--no-block reboot",
+      "--no-block --no-ask-password reboot",
+      "--no-block --no-ask-password reboot --reboot-argument=ota",
+      "--no-block --no-ask-password reboot",
     ]);
   });
 

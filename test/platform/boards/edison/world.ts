@@ -32,7 +32,7 @@ export class PowerCut extends Error {
 const partitionSize = 8 * 1024 ** 2;
 
 export class EdisonWorld {
-  readonly directory = temporaryDirectory();
+  readonly directory = temporaryDirectory("memory");
   readonly device = join(this.directory, "update.img");
   readonly mountPoint = join(this.directory, "mnt");
   /** What is on the partition while nobody has it mounted. */
@@ -76,7 +76,7 @@ export class EdisonWorld {
         updatePartition: this.device,
         mountPoint: this.mountPoint,
         packageVersionFile: "version",
-        restartProgram: join(this.directory, "systemctl"),
+        restart: { by: "systemctl", program: join(this.directory, "systemctl") },
         serialNumberFile: join(this.directory, "serial_number"),
         versionFile: join(this.directory, "version"),
         bootIdFile: join(this.directory, "boot_id"),
