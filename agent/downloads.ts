@@ -2,11 +2,17 @@
 import { createHttpDownloader } from "../platform/download/http.js";
 import { createProxyChoice, type Environment } from "../platform/download/proxy.js";
 import { createPackageStorage } from "../platform/files/packages.js";
+import { resolvePeer } from "../platform/net/resolve.js";
+import { openUdpSocket } from "../platform/net/udp.js";
 import { systemRandom } from "../platform/random.js";
+import { errorCode } from "../platform/system-error.js";
+import type { CoapSettings } from "./binding/coap.js";
+import { createCoapDownloader } from "./binding/coap-download.js";
+import { type CoapUdpOptions, createCoapUdpTransport } from "./binding/coap-udp.js";
 import { checkDownloadOptions, type DownloadOptions } from "./download/options.js";
 import { Pace } from "./download/pace.js";
 import { createTransferSettings } from "./download/settings.js";
-import type { Clock, Downloader, Log, PackageStorage } from "./ports.js";
+import { type Clock, type Downloader, type Log, PackageError, type PackageStorage } from "./ports.js";
 
 export interface DownloadsOptions {
   readonly options: DownloadOptions;
@@ -14,6 +20,7 @@ export interface DownloadsOptions {
   readonly maximumSize: number;
   /** Where a proxy may be named. */
   readonly environment: Environment;
+  readonly coap?: CoapSettings;
   readonly clock: Clock;
   readonly log: Log;
   readonly wrapDownloader?: (downloader: Downloader) => Downloader;
@@ -32,6 +39,7 @@ export function createDownloads({
   options,
   maximumSize,
   environment,
+  coap = {},
   clock,
   log,
   wrapDownloader = (downloader) => downloader,
@@ -40,6 +48,16 @@ export function createDownloads({
   const { protocols = ["coap", "http", "https"], reservedSpace, tls } = options;
   const proxyFor = createProxyChoice(options.proxy, environment);
   const pace = new Pace(options.bandwidthLimit, clock);
+  const udp = createCoapUdpTransport({
+    openSocket: ({ address }, handlers) =>
+      openUdpSocket({ family: address.includes(":") ? "udp6" : "udp4" }, handlers),
+    resolve: resolveHost,
+    ...(coap.transmission && { transmission: coap.transmission }),
+    clock,
+    random: systemRandom,
+    log,
+  });
+  const transports = { coap: udp };
   return (directory) => {
     const storage = createPackageStorage({
       directory,
@@ -47,8 +65,20 @@ export function createDownloads({
       ...(reservedSpace !== undefined && { reserve: reservedSpace }),
     });
     const settings = createTransferSettings(options, { storage, clock, random: systemRandom, log, pace });
-    const schemes = protocols.filter((protocol) => protocol !== "coap");
-    const http = createHttpDownloader({ ...settings, schemes, proxyFor, ...(tls && { tls }) });
-    return { storage, downloaders: [http].filter(({ schemes }) => schemes.length > 0).map(wrapDownloader) };
+    const http = protocols.filter((protocol) => protocol !== "coap");
+    const downloaders = [
+      ...(protocols.includes("coap") ? [createCoapDownloader({ ...settings, ...coap, transports })] : []),
+      ...(http.length > 0
+        ? [createHttpDownloader({ ...settings, schemes: http, proxyFor, ...(tls && { tls }) })]
+        : []),
+    ];
+    return { storage, downloaders: downloaders.map(wrapDownloader) };
   };
 }
+
+/** A name that is not known will not be known at the next attempt. */
+const resolveHost: CoapUdpOptions["resolve"] = (host, port) =>
+  resolvePeer(host, port).catch((error: unknown) => {
+    const isUnknown = error instanceof Error && errorCode(error.cause) === "ENOTFOUND";
+    throw isUnknown ? new PackageError("invalid-uri", error.message, { cause: error }) : error;
+  });

@@ -270,6 +270,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     options: options.downloads ?? {},
     maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
     environment: process.env,
+    ...(options.coap && { coap: options.coap }),
     clock,
     log,
     ...(options.wrapDownloader && { wrapDownloader: options.wrapDownloader }),

@@ -2,7 +2,7 @@
 import type { Peer, Random } from "../ports.js";
 import { type Block, blockOffset, joinBlocks, largestBlock } from "./block.js";
 import { encodeMethod, isSuccess } from "./code.js";
-import { ExchangeError, type IncomingResponse, type Request } from "./exchange-types.js";
+import { type BlockResponse, ExchangeError, type IncomingResponse, type Request } from "./exchange-types.js";
 import { noBytes } from "./message.js";
 import type { OutgoingExchanges } from "./outgoing-exchange.js";
 import { type RequestExtras, requestOptions } from "./request-message.js";
@@ -16,6 +16,9 @@ export interface BlockClientOptions {
   /** Bytes that a response may have in all. */
   readonly maxBody: number;
 }
+
+/** Which block of a body: the number counts blocks of this size. */
+export type BlockRequest = Omit<Block, "more">;
 
 /** The body of one request on its way. */
 interface Upload {
@@ -44,6 +47,17 @@ export class BlockClient {
     const payload = request.payload ?? noBytes;
     if (payload.length <= this.#options.blockSize) return await conversation.run(payload);
     return await this.#inTurn(peer, request, () => conversation.run(payload));
+  }
+
+  /** Asks for one block of a body that is not collected here. Rejects as `request` does. */
+  async requestBlock(
+    peer: Peer,
+    request: Request,
+    block: BlockRequest,
+    signal?: AbortSignal,
+  ): Promise<BlockResponse> {
+    const conversation = new Conversation(this.#options, this.#memory, peer, request, signal);
+    return blockResponse(await conversation.block({ ...block, more: false }));
   }
 
   async #inTurn<T>(peer: Peer, { method, path, query }: Request, upload: () => Promise<T>): Promise<T> {
@@ -96,6 +110,10 @@ class Conversation {
     return payload.length <= this.#options.blockSize
       ? await this.#whole(payload)
       : await this.#inBlocks(payload, this.#options.blockSize);
+  }
+
+  block(block2: Block): Promise<ResponseParts> {
+    return this.#exchange(noBytes, { block2, asksSize: block2.number === 0 });
   }
 
   async #whole(payload: Uint8Array): Promise<IncomingResponse> {
@@ -265,5 +283,18 @@ function incomingResponse(
     ...(location !== undefined && { location }),
     ...(maxAge !== undefined && { maxAge }),
     ...(size !== undefined && { size }),
+  };
+}
+
+function blockResponse(parts: ResponseParts): BlockResponse {
+  const { code, payload, contentFormat, maxAge, block2, eTag, bodySize } = parts;
+  return {
+    code,
+    payload,
+    ...(contentFormat !== undefined && { contentFormat }),
+    ...(maxAge !== undefined && { maxAge }),
+    ...(block2 !== undefined && { block: block2 }),
+    ...(eTag !== undefined && { eTag }),
+    ...(bodySize !== undefined && { bodySize }),
   };
 }

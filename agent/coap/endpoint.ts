@@ -4,11 +4,12 @@
  */
 import { type Peer, seconds } from "../ports.js";
 import { checkBlockSize, largestBlock } from "./block.js";
-import { BlockClient } from "./block-client.js";
+import { BlockClient, type BlockRequest } from "./block-client.js";
 import { Channel, type ChannelOptions } from "./channel.js";
 import { codeClass, emptyCode } from "./code.js";
 import { Confirmables } from "./confirmable.js";
 import type {
+  BlockResponse,
   IncomingResponse,
   Relation,
   RelationRecord,
@@ -63,6 +64,16 @@ export interface Endpoint {
    * ExchangeError, with the reason of `signal`, or with RangeError when no message can carry the request.
    */
   request(to: Peer, request: Request, options?: { readonly signal?: AbortSignal }): Promise<IncomingResponse>;
+  /**
+   * Asks for one block of a body that is too large to be collected; the caller watches that the blocks follow each other
+   * and belong to one representation. Rejects as `request` does.
+   */
+  requestBlock(
+    to: Peer,
+    request: Request,
+    block: BlockRequest,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<BlockResponse>;
   /**
    * Asks the peer for a sign of life (RFC 7252 §4.3), which also keeps the way through a NAT open. Rejects with
    * ExchangeError when none comes, or with the reason of `signal`.
@@ -136,6 +147,15 @@ class CoapEndpoint implements Endpoint {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<IncomingResponse> {
     return this.#client.request(to, request, options.signal);
+  }
+
+  requestBlock(
+    to: Peer,
+    request: Request,
+    block: BlockRequest,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<BlockResponse> {
+    return this.#client.requestBlock(to, request, block, options.signal);
   }
 
   ping(to: Peer, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {

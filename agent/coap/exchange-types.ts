@@ -3,6 +3,7 @@
  * responses come and go. This file is what the layer above sees; `endpoint.ts` does it.
  */
 import type { Peer } from "../ports.js";
+import type { Block } from "./block.js";
 import type { Method, ResponseCode } from "./code.js";
 
 /** A request to send, or one that came in. */
@@ -46,6 +47,16 @@ export interface IncomingResponse {
   readonly maxAge?: number;
   /** Size1 in bytes: with 4.13 what would have been accepted. */
   readonly size?: number;
+}
+
+/** One block of the answer to a request of ours, for one who puts them together himself. */
+export interface BlockResponse extends Omit<IncomingResponse, "location" | "size"> {
+  /** Which block it is; undefined when this is the whole. */
+  readonly block?: Block;
+  /** Of the representation that it is a block of. */
+  readonly eTag?: Uint8Array;
+  /** Size2: bytes of the whole, as far as the peer said. */
+  readonly bodySize?: number;
 }
 
 /** A request as a handler sees it. */

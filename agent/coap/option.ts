@@ -59,6 +59,7 @@ export const responseOptionDefinitions: OptionDefinitions = new Map<number, Opti
   [optionNumber.maxAge, { length: [0, 4] }],
   [optionNumber.block2, { length: [0, 3] }],
   [optionNumber.block1, { length: [0, 3] }],
+  [optionNumber.size2, { length: [0, 4] }],
   [optionNumber.size1, { length: [0, 4] }],
   [optionNumber.echo, { length: [1, 40] }],
 ]);

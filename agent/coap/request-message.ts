@@ -171,6 +171,8 @@ export interface RequestExtras {
   readonly block2?: Block | undefined;
   /** Size1 in bytes. */
   readonly size?: number | undefined;
+  /** Ask for Size2, the bytes of the whole body (RFC 7959 §4). */
+  readonly asksSize?: boolean | undefined;
   readonly echo?: Uint8Array | undefined;
   readonly requestTag?: Uint8Array | undefined;
 }
@@ -178,7 +180,7 @@ export interface RequestExtras {
 /** In ascending order. */
 export function requestOptions(request: Request, extras: RequestExtras): OutgoingOption[] {
   const { host, path, query = [], contentFormat, accept } = request;
-  const { block1, block2, size, echo, requestTag } = extras;
+  const { block1, block2, size, asksSize, echo, requestTag } = extras;
   const options: OutgoingOption[] = host === undefined ? [] : [textOption(optionNumber.uriHost, host)];
   for (const segment of path) options.push(textOption(optionNumber.uriPath, segment));
   if (contentFormat !== undefined) options.push({ number: optionNumber.contentFormat, value: contentFormat });
@@ -186,6 +188,7 @@ export function requestOptions(request: Request, extras: RequestExtras): Outgoin
   if (accept !== undefined) options.push({ number: optionNumber.accept, value: accept });
   if (block2) options.push({ number: optionNumber.block2, value: encodeBlock(block2) });
   if (block1) options.push({ number: optionNumber.block1, value: encodeBlock(block1) });
+  if (asksSize) options.push({ number: optionNumber.size2, value: 0 });
   if (size !== undefined) options.push({ number: optionNumber.size1, value: size });
   if (echo) options.push({ number: optionNumber.echo, value: echo });
   if (requestTag) options.push({ number: optionNumber.requestTag, value: requestTag });

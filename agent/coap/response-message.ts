@@ -77,6 +77,8 @@ export interface ResponseParts {
   maxAge: number | undefined;
   /** Size1 in bytes. */
   size: number | undefined;
+  /** Size2 in bytes. */
+  bodySize: number | undefined;
   eTag: Uint8Array | undefined;
   block1: Block | undefined;
   block2: Block | undefined;
@@ -94,6 +96,7 @@ export function readResponse(message: Message): ResponseParts | string {
     location: undefined,
     maxAge: undefined,
     size: undefined,
+    bodySize: undefined,
     eTag: undefined,
     block1: undefined,
     block2: undefined,
@@ -137,6 +140,9 @@ function takeOption(parts: ResponseParts, number: number, value: Uint8Array): bo
       return parts.block2 !== undefined;
     case optionNumber.size1:
       parts.size = decodeUint(value);
+      return true;
+    case optionNumber.size2:
+      parts.bodySize = decodeUint(value);
       return true;
     default:
       parts.echo = value;

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { AgentOptions } from "../../agent/main.js";
 import type { ResourcePath } from "../../agent/model/path.js";
-import { type Downloader, PackageError } from "../../agent/ports.js";
+import { type Downloader, millis, PackageError } from "../../agent/ports.js";
 import { DeviceResponseError, resourceContent, resourceIn } from "../../jobs/device-gateway.js";
 import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
@@ -86,6 +86,7 @@ async function begin(
     agent: {
       servers: [{ uri: server.uri, shortServerId: 1, lifetime: 300 }],
       maximumPackageSize,
+      downloads: { retryDelay: millis(10) },
       ...agent,
     },
   });
