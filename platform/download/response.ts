@@ -26,7 +26,7 @@ export const representationOf = (headers: IncomingHttpHeaders): Representation =
 
 /** Is a response 206 the rest of the package, right behind the part that is there? RFC 9110 §14.4. */
 export function continues(headers: IncomingHttpHeaders, { received, known }: Head): boolean {
-  if (known?.validator === undefined) return false;
+  if (received === 0 || known?.validator === undefined) return false; // nobody asked for a part
   const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers["content-range"] ?? "") ?? [];
   const total = known.size ?? Number(last) + 1;
   return (
