@@ -21,6 +21,7 @@ import { ProgramError, type ProgramResult, runProgram } from "../../exec/program
 import { imageVariables, packageVariables, type Variables } from "../../exec/update-variables.js";
 import { readBootId } from "../../linux/boot-id.js";
 import { describeError } from "../../system-error.js";
+import { createRestart, type RestartOptions } from "../restart.js";
 import { type DescriptionSources, describeBoard } from "./description.js";
 import { type Fields, parseFields, parseProgress } from "./output.js";
 import { type Command, type CommandStep, judge, timeLimits } from "./steps.js";
@@ -33,13 +34,14 @@ export interface CommandBoardOptions {
   /** `/` when not given: where device tree and os-release are. */
   readonly root?: string;
   readonly bootIdFile?: string;
+  /** Where no program does it; by systemctl when not given. */
+  readonly restart?: RestartOptions;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export const createCommandBoard = (options: CommandBoardOptions): Board => new CommandBoard(options);
 
-const systemRestart: Command = { program: "systemctl", arguments: ["--no-block", "reboot"] };
 /** Of what a program says beside its progress, per run. */
 const maximumLoggedLines = 200;
 
@@ -130,8 +132,9 @@ class CommandBoard implements Board {
   }
 
   async restart(): Promise<void> {
-    const command = this.#options.commands.restart ?? systemRestart;
-    judge("restart", command, await this.#run("restart", command));
+    const { commands, restart = { by: "systemctl" }, clock } = this.#options;
+    if (commands.restart === undefined) return createRestart(restart, clock)();
+    judge("restart", commands.restart, await this.#run("restart", commands.restart));
   }
 
   async factoryReset(): Promise<void> {
