@@ -24,6 +24,7 @@ import { createFirmwareUpdate, type FirmwareUpdateObject } from "../objects/firm
 import type { UpdateOutcome } from "../objects/firmware-update/outcome.js";
 import { type StateNumber, stateNumbers } from "../objects/firmware-update/state.js";
 import type { Connectivity, TrialOptions, TrialStatus } from "../objects/firmware-update/trial.js";
+import type { VersionPolicy } from "../objects/firmware-update/version-rule.js";
 import { createOscore } from "../objects/oscore.js";
 import { createRestartReasons, type RestartReason } from "../objects/restart-reason.js";
 import { createSecurity } from "../objects/security.js";
@@ -75,6 +76,7 @@ import {
   seconds,
   type UpdateGate,
 } from "./ports.js";
+import { acceptanceOf, createVerification, type VerificationOptions } from "./verification.js";
 
 // What whoever calls `createAgent` implements or gets to see.
 export type { DownloadOptions } from "./download/options.js";
@@ -111,7 +113,8 @@ export {
   type UpdateGate,
   type UpdateStage,
 } from "./ports.js";
-export type { FirmwareUpdateProgress, RestartReason, TrialOptions, TrialStatus, UpdateOutcome };
+export type { VerificationOptions } from "./verification.js";
+export type { FirmwareUpdateProgress, RestartReason, TrialOptions, TrialStatus, UpdateOutcome, VersionPolicy };
 
 /** A Server as the operator describes it: `coap://host[:port]`, and where its account starts from. */
 export type AgentServer = ServerAccountOptions;
@@ -125,11 +128,15 @@ export interface FirmwareOptions {
   readonly delivery?: "pull" | "push" | "both";
   /** URI schemes by which packages may be fetched, such as `https` alone; all that are served unless told. */
   readonly schemes?: readonly string[];
-  /** Sees each package before the board does: who made it, and may it run here? */
+  /** Whose packages are installed, and for which names. Without keys nobody is asked who made a package. */
+  readonly verification?: VerificationOptions;
+  /** Takes the place of `verification`: sees each package before the board does. */
   readonly verifier?: PackageVerifier;
+  /** Which version may take the place of the one that runs: none that is older, unless told. */
+  readonly versions?: VersionPolicy;
   /**
-   * May this package take the place of what runs? Asked when a package is verified.
-   * @throws PackageError when it may not: a downgrade, say
+   * Takes the place of `versions`: may this package take the place of what runs? Asked when a package is verified.
+   * @throws PackageError when it may not
    */
   readonly acceptance?: (offered: PackageInfo, running: BoardDescription) => void;
   /**
@@ -266,14 +273,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const readings: DeviceReadings =
     options.readings ?? (process.platform === "linux" ? createLinuxReadings({ clock }) : noReadings);
   const store = createFileStore(options.stateDirectory);
-  const packagesIn = createDownloads({
+  const downloads = {
     options: options.downloads ?? {},
-    maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
     environment: process.env,
     ...(options.coap && { coap: options.coap }),
     clock,
     log,
     ...(options.wrapDownloader && { wrapDownloader: options.wrapDownloader }),
+  };
+  const packagesIn = createDownloads({
+    ...downloads,
+    maximumSize: options.maximumPackageSize ?? defaultMaximumPackageSize,
   });
   const tree = new ObjectTree();
   const pluginHost = new PluginHost({
@@ -295,10 +305,23 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         .flatMap(({ shortServerId }) => (client.isOnline(shortServerId) ? shortServerId : [])),
     onRegistered: (listener) => client.onOnline(listener),
   };
-  const { gates = [], ...firmware } = options.firmware ?? {};
+  const { gates = [], verification = {}, versions = {}, ...firmware } = options.firmware ?? {};
   const gate = composeGates(gates);
   const restarts = createRestartReasons({ store, log, bootId: () => board.bootId() });
   const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
+    verifier: createVerification(verification, {
+      board,
+      log,
+      // A signature follows its package at once, whatever the hour.
+      packagesOf: (maximumSize) =>
+        createDownloads({
+          ...downloads,
+          options: { ...downloads.options, windows: [], startDelay: seconds(0) },
+          maximumSize,
+        }),
+      cacheDirectory: options.cacheDirectory,
+    }),
+    acceptance: acceptanceOf(versions),
     ...firmware,
     ...(gate && { gate }),
     connectivity,

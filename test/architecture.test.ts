@@ -53,10 +53,16 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: true,
   },
   {
+    folder: "agent/verification.ts",
+    imports: ["agent/downloads.ts", "agent/ports.ts", "objects", "platform"],
+    node: true,
+  },
+  {
     folder: "agent/main.ts",
     imports: [
       "agent/download",
       "agent/downloads.ts",
+      "agent/verification.ts",
       "agent/optional-objects.ts",
       "agent/model",
       "agent/lwm2m",
