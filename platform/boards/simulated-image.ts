@@ -6,6 +6,7 @@ import { createCipheriv, createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { type ImageFile, PackageError, type PackageInfo } from "../../agent/ports.js";
 import { sha256OfFile } from "../files/sha256.js";
+import { type Payload, payloadOf } from "../package/payload.js";
 
 const magic = "lwm2m-agent simulated image 1\n";
 
@@ -42,31 +43,34 @@ export function createSimulatedImage(options: SimulatedImageOptions): Uint8Array
 }
 
 /**
- * Verifies an image as a whole.
+ * Verifies an image as a whole; it may lie in a bundle.
  * @throws PackageError `unsupported-package` or `integrity`; the abort reason when `signal` fires
  */
 export async function inspectSimulatedImage(
   image: ImageFile,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<PackageInfo> {
-  const { metadata, payloadStart } = parseHead(await readHead(image.path));
+  const payload = await payloadOf(image);
+  const { metadata, payloadStart } = parseHead(await readHead(payload));
   if (metadata.compatible !== simulatedBoard) {
     throw unsupported(`it is made for "${metadata.compatible}", not for "${simulatedBoard}"`);
   }
-  const size = image.size - payloadStart;
+  const size = payload.size - payloadStart;
   if (size !== metadata.size) {
     throw new PackageError("integrity", `the payload has ${size} bytes and should have ${metadata.size}`);
   }
-  if ((await sha256OfFile(image.path, { start: payloadStart, signal })) !== metadata.sha256) {
+  const place = { start: payload.offset + payloadStart, end: payload.offset + payload.size, signal };
+  if ((await sha256OfFile(payload.path, place)) !== metadata.sha256) {
     throw new PackageError("integrity", "the payload does not have the SHA-256 that the image states");
   }
   return { name: metadata.name, version: metadata.version };
 }
 
-async function readHead(path: string): Promise<Buffer> {
+async function readHead({ path, offset, size }: Payload): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maximumHead), 0, maximumHead, 0);
+    const length = Math.min(maximumHead, size);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
     return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
