@@ -114,7 +114,14 @@ export {
   type UpdateStage,
 } from "./ports.js";
 export type { VerificationOptions } from "./verification.js";
-export type { FirmwareUpdateProgress, RestartReason, TrialOptions, TrialStatus, UpdateOutcome, VersionPolicy };
+export type {
+  FirmwareUpdateProgress,
+  RestartReason,
+  TrialOptions,
+  TrialStatus,
+  UpdateOutcome,
+  VersionPolicy,
+};
 
 /** A Server as the operator describes it: `coap://host[:port]`, and where its account starts from. */
 export type AgentServer = ServerAccountOptions;
