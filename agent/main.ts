@@ -195,10 +195,8 @@ export interface AgentOptions extends RegistrationOptions {
   readonly readings?: DeviceReadings;
   readonly coap?: CoapSettings;
   /**
-   * Take up the registrations of an earlier run with an Update, where their port is still to be had, in place of a new
-   * Register, which ends all observations of the Servers. Off unless given, for two reasons: an observation
-   * is on disk only up to a second after it began, and where a power cut takes it the Server waits in vain; and programs that
-   * follow a firmware update wait for the Register after it.
+   * Take up the registrations of an earlier run with an Update, where their port is still to be had, and go on with what
+   * Servers observe; unless it is false, which makes each start a new Register, the end of all observations.
    */
   readonly resumesRegistrations?: boolean;
   /** UDP port of this device; a free one when it is not given. */
@@ -414,9 +412,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   });
 
-  const registrationMemory = options.resumesRegistrations
-    ? new RegistrationMemory({ store, log })
-    : undefined;
+  const registrationMemory =
+    options.resumesRegistrations === false ? undefined : new RegistrationMemory({ store, log });
   const client = new Client({
     ...policy,
     ...(registrationMemory && { registrationMemory }),

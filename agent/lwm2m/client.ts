@@ -81,6 +81,7 @@ export class Client {
       changed: {
         observations: () => this.#memory?.observationsChanged(),
         kept: () => this.#memory?.keptChanged(),
+        begun: () => this.#observationBegun(options.registrationMemory !== undefined),
       },
       defaults: (shortServerId) => notificationDefaults(accounts.server(shortServerId)),
       isReachable: (shortServerId) => this.isOnline(shortServerId),
@@ -107,6 +108,7 @@ export class Client {
           this.#online(shortServerId);
           for (const listener of this.#onlineListeners) listener(shortServerId);
         },
+        observationsSaved: async () => (await this.#memory?.observationsSaved()) ?? false,
         accountGone: (shortServerId) => this.#attributes.forgetServer(shortServerId),
       },
     });
@@ -260,7 +262,7 @@ export class Client {
     this.#stopListening();
     this.#ending.abort();
     this.#virtualObservations.close();
-    this.#registrations.abandon();
+    await this.#registrations.abandon();
     if (this.#memory) await this.#memory.close(); // as it is now, so that the next run goes on with it
     this.#observations.close();
   }
@@ -272,6 +274,15 @@ export class Client {
     this.#attributes.restore(attributes);
     this.#observations.restore(observations, kept);
     return isComplete;
+  }
+
+  /**
+   * Where registrations go on over a restart, so does what a Server was told that it observes: it must not be lost with the
+   * power. What cannot be saved, as the log says, goes on all the same while the program runs, and then the registration ends.
+   */
+  async #observationBegun(resumes: boolean): Promise<void> {
+    if (!resumes) this.#memory?.observationsChanged();
+    else if (!(await this.#memory?.observationsSaved())) this.#registrations.forget();
   }
 
   /** The Server has answered a Register, which has ended its observations, or an Update. */

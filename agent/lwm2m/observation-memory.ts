@@ -2,10 +2,10 @@
  * What of attributes and observations survives a restart of the program: after a firmware update the Servers hear of it
  * through the observations that they had, when their registration was kept (Core §6.2.1 ends them with a new one).
  *
- * Attributes and observations are saved within a second of a change, so that the many observations of a Server that has
- * just registered are one write. Notifications that are kept for a Server that cannot be reached may change every second:
- * they are saved twice a minute. A power cut takes what came since; an orderly end takes nothing. What was sent last is not
- * saved at all, so each observation that goes on begins with the present value.
+ * An observation that is to go on after a restart is on disk before its Server hears of it. All else that happens to
+ * attributes and observations is saved within a second, many changes at once. Notifications that are kept for a Server that
+ * cannot be reached may change every second: they are saved twice a minute. A power cut takes what came since; an orderly
+ * end takes nothing. What was sent last is not saved at all, so each observation that goes on begins with the present value.
  */
 import { decodeBase64, encodeBase64 } from "../codec/base64.js";
 import type { Definitions } from "../codec/composite.js";
@@ -43,6 +43,13 @@ export interface RememberedObservation {
   readonly observer: string;
 }
 
+/** All observations. */
+export interface RememberedObservations {
+  readonly observations: readonly RememberedObservation[];
+  /** Servers, by Short Server ID, with an observation that is not among them: their registration must not go on. */
+  readonly unkept: readonly number[];
+}
+
 /** What is kept for one observation. */
 export interface KeptNotifications {
   readonly key: string;
@@ -56,7 +63,7 @@ export interface ObservationMemoryOptions {
   readonly definitions: Definitions;
   /** All there is now. */
   readonly attributes: () => readonly AttachedAttributes[];
-  readonly observations: () => readonly RememberedObservation[];
+  readonly observations: () => RememberedObservations;
   readonly kept: () => readonly KeptNotifications[];
 }
 
@@ -65,7 +72,7 @@ export const MAX_REMEMBERED_PAYLOAD = 4096;
 
 export class ObservationMemory {
   readonly #attributes: SavedState<readonly AttachedAttributes[]>;
-  readonly #observations: SavedState<readonly RememberedObservation[]>;
+  readonly #observations: SavedState<RememberedObservations>;
   readonly #kept: SavedState<readonly KeptNotifications[]>;
 
   constructor(options: ObservationMemoryOptions) {
@@ -81,10 +88,13 @@ export class ObservationMemory {
     this.#observations = new SavedState({
       ...options,
       name: "observations",
-      version: 1,
+      version: 2,
       delay: seconds(1),
-      content: () => observations().map(formatObservation),
-      parse: list(parseObservation),
+      content: () => {
+        const { observations: remembered, unkept } = observations();
+        return { observations: remembered.map(formatObservation), unkept };
+      },
+      parse: shape({ observations: list(parseObservation), unkept: list(shortServerId) }),
     });
     this.#kept = new SavedState({
       ...options,
@@ -96,18 +106,22 @@ export class ObservationMemory {
     });
   }
 
-  /** What was there before the restart. `isComplete`: no observation was lost, which its Server would wait for. */
+  /**
+   * What was there before the restart. `isComplete`: no observation was lost, which its Server would wait for. There is a
+   * record as soon as there is a registration to go on.
+   */
   async load() {
     const [attributes, observations, kept] = await Promise.all([
       this.#attributes.load(),
       this.#observations.load(),
       this.#kept.load(),
     ]);
+    const isComplete = observations !== "unreadable" && observations !== undefined;
     return {
       attributes: readable(attributes),
-      observations: readable(observations),
+      observations: isComplete ? observations : { observations: [], unkept: [] },
       kept: readable(kept),
-      isComplete: observations !== "unreadable",
+      isComplete,
     };
   }
 
@@ -117,6 +131,11 @@ export class ObservationMemory {
 
   observationsChanged(): void {
     this.#observations.changed();
+  }
+
+  /** As they are now, at once. Resolves with whether they are on disk. */
+  observationsSaved(): Promise<boolean> {
+    return this.#observations.saved();
   }
 
   keptChanged(): void {

@@ -20,6 +20,7 @@ import {
   type KeptNotifications,
   MAX_REMEMBERED_PAYLOAD,
   type RememberedObservation,
+  type RememberedObservations,
 } from "./observation-memory.js";
 import {
   changeConditions,
@@ -39,8 +40,13 @@ export interface ObservationsOptions
   readonly attributes: AttributeStore;
   readonly definitions: Definitions;
   readonly defaults: (shortServerId: number) => NotificationDefaults;
-  /** What is to survive a restart is another now: the observations, or what is kept for them. */
-  readonly changed: { observations(): void; kept(): void };
+  readonly changed: {
+    /** What is to survive a restart is another now: the observations, or what is kept for them. */
+    observations(): void;
+    kept(): void;
+    /** Resolves when the Server may hear that it observes. */
+    begun(): Promise<void>;
+  };
 }
 
 /** A path of an observation, where changes can find it. */
@@ -71,6 +77,7 @@ export class Observations {
   readonly #budgets = new Map<number, KeptBudget>();
   /** Of an earlier run, while their registration is not taken up again. */
   #remembered: readonly RememberedObservation[] = [];
+  #unkept: ReadonlySet<number> = new Set();
   #rememberedKept: ReadonlyMap<string, readonly Reading[]> = new Map();
   #notifications = 0;
 
@@ -121,7 +128,7 @@ export class Observations {
     this.#add(observation);
     try {
       const first = await observation.begin();
-      this.#options.changed.observations();
+      await this.#options.changed.begun();
       this.#options.log.debug("observation begun", {
         ...origin,
         paths: paths.map((path) => formatPath(path)).join(" "),
@@ -145,8 +152,9 @@ export class Observations {
   /** A Server registered anew or went away: its observations are void (Core §6.2.1). */
   endAllOf(shortServerId: number): void {
     const left = this.#remembered.filter(({ origin }) => origin.shortServerId !== shortServerId);
-    if (left.length < this.#remembered.length) {
+    if (left.length < this.#remembered.length || this.#unkept.has(shortServerId)) {
       this.#remembered = left;
+      this.#forgetUnkept(shortServerId);
       this.#options.changed.observations();
       this.#options.changed.kept();
     }
@@ -190,8 +198,9 @@ export class Observations {
   // ---- Over a restart --------------------------------------------------------------------------------------------
 
   /** What there was before the restart: it goes on when `resume` says that the registration does. */
-  restore(observations: readonly RememberedObservation[], kept: readonly KeptNotifications[]): void {
+  restore({ observations, unkept }: RememberedObservations, kept: readonly KeptNotifications[]): void {
     this.#remembered = observations;
+    this.#unkept = new Set(unkept);
     this.#rememberedKept = new Map(kept.map(({ key, readings }) => [key, readings]));
   }
 
@@ -201,12 +210,17 @@ export class Observations {
    */
   resume(shortServerId: number, observerOf: (record: string) => Observer | undefined): boolean {
     const mine = this.#remembered.filter(({ origin }) => origin.shortServerId === shortServerId);
-    if (mine.length === 0) return true;
+    const isComplete = !this.#unkept.has(shortServerId);
+    if (mine.length === 0) return isComplete;
     this.#remembered = this.#remembered.filter((one) => !mine.includes(one));
     const lost = mine.filter((remembered) => !this.#resume(remembered, observerOf)).length;
     this.#options.log.info("observations resumed", { shortServerId, count: mine.length - lost, lost });
     this.#options.changed.observations();
-    return lost === 0;
+    return isComplete && lost === 0;
+  }
+
+  #forgetUnkept(shortServerId: number): void {
+    this.#unkept = new Set([...this.#unkept].filter((id) => id !== shortServerId));
   }
 
   #resume(
@@ -228,17 +242,16 @@ export class Observations {
     }
   }
 
-  /** Of those whose transport can go on, and those that still wait for their registration. */
-  entries(): readonly RememberedObservation[] {
-    const live = [...this.#observations.values()].flatMap((observation): RememberedObservation[] => {
-      const { observer, operation, request } = observation;
-      const { origin, parameters } = request;
-      const record = observer.record();
-      const isLarge = operation.kind === "readComposite" && operation.payload.length > MAX_REMEMBERED_PAYLOAD;
-      if (record === undefined || isLarge) return [];
-      return [{ key: observer.key, origin, operation, parameters, observer: record }];
-    });
-    return [...this.#remembered, ...live];
+  /** Those that live, and those that still wait for their registration. */
+  entries(): RememberedObservations {
+    const observations = [...this.#remembered];
+    const unkept = new Set(this.#unkept);
+    for (const observation of this.#observations.values()) {
+      const entry = rememberedOf(observation);
+      if (entry === undefined) unkept.add(observation.request.origin.shortServerId);
+      else observations.push(entry);
+    }
+    return { observations, unkept: [...unkept] };
   }
 
   kept(): readonly KeptNotifications[] {
@@ -339,6 +352,15 @@ export class Observations {
       }
     }
   }
+}
+
+/** undefined when its transport cannot go on with it, or when it is too large to be kept. */
+function rememberedOf({ observer, operation, request }: Observation): RememberedObservation | undefined {
+  const record = observer.record();
+  const isLarge = operation.kind === "readComposite" && operation.payload.length > MAX_REMEMBERED_PAYLOAD;
+  if (record === undefined || isLarge) return undefined;
+  const { origin, parameters } = request;
+  return { key: observer.key, origin, operation, parameters, observer: record };
 }
 
 const watchKey = (path: CompositePath): string => formatPath(path.slice(0, 3));

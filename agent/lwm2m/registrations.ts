@@ -9,7 +9,7 @@ import { objectLinks } from "./object-links.js";
 import type { ObjectTree, TreeChange } from "./object-tree.js";
 import type { LwM2mVersion } from "./operations.js";
 import type { RegistrationSettings, RegistrationState } from "./registration.js";
-import type { RegistrationMemory } from "./registration-memory.js";
+import type { RegistrationMemory, RememberedRegistration } from "./registration-memory.js";
 import { firstOffer } from "./registration-offer.js";
 import {
   type OrderEffect,
@@ -42,6 +42,8 @@ export interface RegistrationsListener {
   stateChanged(shortServerId: number, state: RegistrationState): void;
   forgetObservations(shortServerId: number): void;
   online(shortServerId: number): void;
+  /** Saves what Servers observe, to go on where their registrations do. Resolves with whether it is on disk. */
+  observationsSaved(): Promise<boolean>;
   /** The account is gone, and with it whatever was kept for that Server. */
   accountGone(shortServerId: number): void;
 }
@@ -62,6 +64,7 @@ export class Registrations {
   #timer: Timer | undefined;
   #bootstrapping = new AbortController();
   #bootstrapEnded: Promise<void> = Promise.resolve();
+  #remembering: Promise<void> = Promise.resolve();
   #stopListening: () => void = () => undefined;
 
   constructor(options: RegistrationsOptions) {
@@ -96,6 +99,11 @@ export class Registrations {
     this.#handle({ type: "bootstrapTriggered" });
   }
 
+  /** No registration goes on after a restart: what Servers observe cannot be saved. */
+  forget(): void {
+    for (const { account } of this.#entries.values()) this.#remember(account, undefined);
+  }
+
   /** What Servers should know of the Objects, or of their own accounts, may have changed. */
   follow(change: TreeChange): void {
     for (const { account, session } of this.#entries.values()) {
@@ -110,13 +118,15 @@ export class Registrations {
     this.#stopListening();
     this.#handle({ type: "stop" });
     await Promise.all([this.#bootstrapEnded, ...this.#sessions().map((session) => session.stop())]);
+    await this.#remembering;
   }
 
   /** Falls silent at once, as a board does that restarts: the Servers keep the registration. */
-  abandon(): void {
+  async abandon(): Promise<void> {
     this.#stopListening();
     this.#handle({ type: "stop" });
     for (const session of this.#sessions()) session.abandon();
+    await this.#remembering;
   }
 
   #sessions(): ServerSession[] {
@@ -214,7 +224,7 @@ export class Registrations {
     }
     const { session } = this.#add(account);
     const startDelay = policy.startDelay ?? millis(0);
-    const remembered = this.#resumes ? memory?.find(account, policy.endpointName) : undefined;
+    const remembered = this.#resumes ? memory?.find(account, policy) : undefined;
     if (remembered === undefined) return [turnOf(account, startDelay)];
     session.resume(remembered, startDelay);
     return [];
@@ -277,7 +287,7 @@ export class Registrations {
   }
 
   #listenerOf(entry: () => Entry): SessionListener {
-    const { on, memory, policy } = this.#options;
+    const { on } = this.#options;
     return {
       stateChanged: (state) => {
         const { shortServerId } = entry().account;
@@ -287,8 +297,18 @@ export class Registrations {
       failed: (outcome) => this.#failed(entry(), outcome),
       forgetObservations: () => on.forgetObservations(entry().account.shortServerId),
       online: () => on.online(entry().account.shortServerId),
-      remember: (registration) => memory?.remember(entry().account, policy.endpointName, registration),
+      remember: (registration) => this.#remember(entry().account, registration),
     };
+  }
+
+  /** In the order in which it happens. A registration whose observations are not on disk must not go on. */
+  #remember(account: ServerAccount, registration: RememberedRegistration | undefined): void {
+    const { on, memory, policy } = this.#options;
+    if (memory === undefined) return;
+    this.#remembering = this.#remembering.then(async () => {
+      const goesOn = registration !== undefined && (await on.observationsSaved());
+      await memory.remember(account, policy, goesOn ? registration : undefined);
+    });
   }
 }
 

@@ -17,13 +17,15 @@ export interface SavedStateOptions<T> {
 }
 
 /**
- * State that lives elsewhere and is saved beside: nobody waits for it, many changes are one write, and a Store that fails
- * costs no more than what a restart would have brought back.
+ * State that lives elsewhere and is saved beside: many changes are one write, nobody has to wait for it, and a Store that
+ * fails costs no more than what a restart would have brought back.
  */
 export class SavedState<T> {
   readonly #options: SavedStateOptions<T>;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
+  /** The write after the one that is under way, for all who wait for it. */
+  #next: Promise<boolean> | undefined;
   #isDirty = false;
   #isFailing = false;
   #closed = false;
@@ -56,12 +58,30 @@ export class SavedState<T> {
     });
   }
 
+  /** Saves the content as it is now, at once. Resolves with whether it is on disk. */
+  saved(): Promise<boolean> {
+    this.#isDirty = true;
+    this.#next ??= this.#saveNext();
+    return this.#next;
+  }
+
   /** Resolves when all is saved, or cannot be. What changes from now on is not. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
     await this.#writing;
     if (this.#isDirty) await this.#save();
+  }
+
+  async #saveNext(): Promise<boolean> {
+    await this.#writing;
+    this.#next = undefined;
+    if (this.#closed) return false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#write();
+    await this.#writing;
+    return !this.#isFailing;
   }
 
   #write(): void {

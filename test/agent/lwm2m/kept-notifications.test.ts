@@ -228,6 +228,53 @@ describe("after a restart of the program", () => {
     expect(readings[0]?.[1]).toBe(10);
   });
 
+  test("an observation is on disk before its Server hears of it, so no power cut takes it", async () => {
+    const store = createMemoryStore(world.store.records);
+    let write: () => void = () => undefined;
+    const slow = {
+      ...store,
+      write: async (name: string, record: Uint8Array) => {
+        if (name === "observations") await new Promise<void>((resolve) => (write = resolve));
+        await store.write(name, record);
+      },
+    };
+    await world.client.stop();
+    await world.binding.close();
+    world = await createObservingWorld({ version: "1.2", store: slow });
+    world.device.set(0, 9, 100);
+    await world.start();
+    write(); // the record that comes with the registration
+    await expect(observe(senmlJson)).rejects.toThrow("no answer");
+    write();
+    await settle();
+    const cut = new Map(store.records); // as the power leaves it now
+    await restart(createMemoryStore(cut));
+    expect(world.requests.map(({ path }) => path)).toEqual(["rd/1"]);
+    expect(world.client.observationCount).toBe(1);
+  });
+
+  test("a composite observation too large to be kept leads to a Register", async () => {
+    const links = [{ n: "/3/0/9" }, { n: "/3/0/16" }];
+    const payload = new TextEncoder().encode(JSON.stringify(links) + " ".repeat(5000));
+    const request = { path: "/", observe: 0 as const, token: 0x71, contentFormat: senmlJson, payload };
+    expect((await world.ask({ method: "FETCH", ...request })).code).toBe("2.05");
+    await observe(senmlJson);
+    await restart();
+    await settle();
+    expect(world.requests.map(({ path }) => path)).toEqual(["rd/1", "rd"]);
+    expect(world.client.observationCount).toBe(0);
+    await restart(); // what the Register has ended counts no more
+    expect(world.requests.map(({ path }) => path)).toEqual(["rd/1"]);
+  });
+
+  test("where the record of observations is missing, a Register tells the Server", async () => {
+    await observe(senmlJson);
+    const records = new Map(world.store.records);
+    records.delete("observations");
+    await restart(createMemoryStore(records));
+    expect(world.requests.map(({ path }) => path)).toEqual(["rd"]);
+  });
+
   test("observations that were ended stay ended", async () => {
     await observe(senmlJson);
     await world.ask({ method: "GET", path: "/3/0/9", observe: 1, accept: senmlJson, query: ["con=1"] });
@@ -246,7 +293,7 @@ describe("after a restart of the program", () => {
     expect(world.client.observationCount).toBe(0);
     await world.clock.advance(seconds(60));
     expect(JSON.parse(new TextDecoder().decode(world.store.records.get("observations")))).toMatchObject({
-      content: [],
+      content: { observations: [], unkept: [] },
     });
   });
 
@@ -256,8 +303,8 @@ describe("after a restart of the program", () => {
     await world.clock.advance(seconds(2));
     const records = new Map(world.store.records);
     const saved = JSON.parse(new TextDecoder().decode(records.get("observations")));
-    expect(saved.content).toHaveLength(2);
-    saved.content[1].observer = "{}";
+    expect(saved.content.observations).toHaveLength(2);
+    saved.content.observations[1].observer = "{}";
     records.set("observations", new TextEncoder().encode(JSON.stringify(saved)));
     await restart(createMemoryStore(records));
     await settle();
@@ -325,6 +372,10 @@ describe("the store", () => {
         .sort(),
     ).toEqual(["attributes", "observations"]);
     expect(said("record not saved")[0]?.fields["advice"]).toContain("state directory");
+    const registrations = JSON.parse(
+      new TextDecoder().decode(store.records.get("registrations") ?? new Uint8Array()),
+    );
+    expect(registrations.content).toEqual([]); // with an observation lost it could not go on
     isFull = false;
     await world.ask({ method: "PUT", path: "/3/0/9", query: ["pmin=1"] });
     await world.clock.advance(seconds(2));

@@ -30,7 +30,7 @@ function createWorld() {
     attributes,
     defaults: () => ({}),
     confirmable: () => false,
-    changed: { observations: () => undefined, kept: () => undefined },
+    changed: { observations: () => undefined, kept: () => undefined, begun: async () => undefined },
     isReachable: () => true,
     isStoring: () => false,
     watch: ([objectId]) => {

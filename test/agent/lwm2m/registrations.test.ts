@@ -59,6 +59,7 @@ async function begin(options: WorldOptions = {}) {
       stateChanged: () => undefined,
       forgetObservations: (id) => void forgotten.push(id),
       online: () => undefined,
+      observationsSaved: async () => true,
       accountGone: (id) => void gone.push(id),
     },
   });
