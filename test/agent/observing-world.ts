@@ -1,6 +1,12 @@
 import { CoapBinding } from "../../agent/binding/coap.js";
 import { parseServerUri } from "../../agent/binding/server-uri.js";
-import { decodeMessage, encodeEmpty, encodeMessage, type Message } from "../../agent/coap/message.js";
+import {
+  decodeMessage,
+  encodeEmpty,
+  encodeMessage,
+  type Message,
+  type OutgoingMessage,
+} from "../../agent/coap/message.js";
 import { decodeText, decodeUint, optionNumber, textOption, toHex } from "../../agent/coap/option.js";
 import { Client } from "../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../agent/lwm2m/object-tree.js";
@@ -30,6 +36,8 @@ export interface ObservingWorldOptions {
   readonly store?: MemoryStore;
   /** How the client registers. */
   readonly registration?: Partial<RegistrationPolicy>;
+  /** Answers each request of the client in place of what a Server would say; undefined: silence. */
+  readonly serve?: (request: Message, usual: OutgoingMessage) => OutgoingMessage | undefined;
 }
 
 /** A request of the Server. */
@@ -144,22 +152,23 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
     notifications.push({ ...response, at: clock.now() / 1000, token, type, messageId: id });
     if (type === "CON" && isAcknowledging) toClient(encodeEmpty("ACK", id));
   };
-  const answerRequest = ({ code, messageId: id, token, options: given, payload }: Message): void => {
+  const answerRequest = (request: Message): void => {
+    const { code, messageId: id, token, options: given, payload } = request;
     const segments = given.filter(({ number }) => number === optionNumber.uriPath);
     const path = segments.map(({ value }) => decodeText(value)).join("/");
     requests.push({ code, path, contentFormat: optionOf(given, optionNumber.contentFormat), payload });
     const isRegister = path === "rd";
     const location = ["rd", "1"].map((segment) => textOption(optionNumber.locationPath, segment));
-    toClient(
-      encodeMessage({
-        type: "ACK",
-        code: isRegister ? 0x41 : code === methods.DELETE ? 0x42 : 0x44,
-        messageId: id,
-        token,
-        options: isRegister ? location : [],
-        payload: new Uint8Array(),
-      }),
-    );
+    const usual: OutgoingMessage = {
+      type: "ACK",
+      code: isRegister ? 0x41 : code === methods.DELETE ? 0x42 : 0x44,
+      messageId: id,
+      token,
+      options: isRegister ? location : [],
+      payload: new Uint8Array(),
+    };
+    const answer = options.serve === undefined ? usual : options.serve(request, usual);
+    if (answer !== undefined) toClient(encodeMessage(answer));
   };
 
   const binding = new CoapBinding({
@@ -236,6 +245,11 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
     /** The Server refuses a notification. */
     reset: async ({ messageId: id }: Notification) => {
       toClient(encodeEmpty("RST", id));
+      await settle();
+    },
+    /** Bytes from the Server. */
+    receive: async (datagram: Uint8Array) => {
+      toClient(datagram);
       await settle();
     },
     /** Nothing gets through any more; or again. */
