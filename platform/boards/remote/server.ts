@@ -13,6 +13,7 @@ import {
   type ImageFile,
   type Log,
   type Millis,
+  PackageError,
   type PackageVerifier,
   seconds,
 } from "../../../agent/ports.js";
@@ -28,12 +29,15 @@ import {
   type Results,
   type Verb,
 } from "./protocol.js";
+import { packageUri } from "./signature.js";
 import type { Vault } from "./vault.js";
 
 export interface BoardServerOptions {
   readonly vault: Vault;
   /** Asked about each package again: an agent that was taken over cannot have anything foreign installed. */
   readonly verifier?: PackageVerifier;
+  /** Why a version that a signature vouches for may not take the place of the one that runs; undefined when it may. */
+  readonly versionRule?: (offered: string, running: string) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Without any connection for so long, `idle` resolves. Never when not given. */
@@ -202,11 +206,19 @@ class Service {
     this.#taking = true;
     try {
       const copy = await this.#options.vault.take(image, { signal });
-      await this.#options.verifier?.verify(copy, { uri: undefined, signal });
+      const vouched = await this.#options.verifier?.verify(copy, { uri: packageUri, signal });
+      if (vouched?.version !== undefined) await this.#checkVersion(vouched.version);
       return copy;
     } finally {
       this.#taking = false;
     }
+  }
+
+  /** What was once signed stays signed: an agent that was taken over would bring back the version with the hole. */
+  async #checkVersion(offered: string): Promise<void> {
+    const { firmwareVersion } = await this.#board.describe();
+    const why = this.#options.versionRule?.(offered, firmwareVersion);
+    if (why !== undefined) throw new PackageError("unsupported-package", why);
   }
 }
 

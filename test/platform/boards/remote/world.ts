@@ -9,7 +9,7 @@ import {
   type BoardServerOptions,
   serveBoard,
 } from "../../../../platform/boards/remote/server.js";
-import { createVault } from "../../../../platform/boards/remote/vault.js";
+import { createVault, type Vault } from "../../../../platform/boards/remote/vault.js";
 import { createSystemClock } from "../../../../platform/clock.js";
 import { createRecordingLog } from "../../../simulated/log.js";
 import { temporaryDirectory } from "../../files/temporary-directory.js";
@@ -28,9 +28,10 @@ export interface HelperWorld {
   keep(image: ImageFile, name?: string): ImageFile;
 }
 
+/** @param more what the helper is given besides; it may use the vault */
 export async function createHelperWorld(
   behind: Board,
-  options: Partial<BoardServerOptions> = {},
+  more: Partial<BoardServerOptions> | ((vault: Vault) => Partial<BoardServerOptions>) = {},
 ): Promise<HelperWorld> {
   const folder = temporaryDirectory();
   const [packages, vaultFolder, socket] = [join(folder, "cache"), join(folder, "vault"), join(folder, "s")];
@@ -38,6 +39,7 @@ export async function createHelperWorld(
   const log = createRecordingLog();
   const clock = createSystemClock();
   const vault = createVault({ packageDirectory: packages, directory: vaultFolder });
+  const options = typeof more === "function" ? more(vault) : more;
   const serve = (board: Board) => serveBoard(board, { path: socket }, { vault, clock, log, ...options });
   let server = await serve(behind);
   onTestFinished(() => server.close());
