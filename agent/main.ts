@@ -76,7 +76,12 @@ import {
   seconds,
   type UpdateGate,
 } from "./ports.js";
-import { acceptanceOf, createVerification, type VerificationOptions } from "./verification.js";
+import {
+  acceptanceOf,
+  createVerification,
+  signatureDownloads,
+  type VerificationOptions,
+} from "./verification.js";
 
 // What whoever calls `createAgent` implements or gets to see.
 export type { DownloadOptions } from "./download/options.js";
@@ -317,14 +322,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     verifier: createVerification(verification, {
       board,
       log,
-      // A signature follows its package at once, whatever the hour.
-      packagesOf: (maximumSize) =>
-        createDownloads({
-          ...downloads,
-          options: { ...downloads.options, windows: [], startDelay: seconds(0) },
-          maximumSize,
-        }),
-      cacheDirectory: options.cacheDirectory,
+      fetchSmall: signatureDownloads(
+        // A signature follows its package at once, whatever the hour.
+        (maximumSize) =>
+          createDownloads({
+            ...downloads,
+            options: { ...downloads.options, windows: [], startDelay: seconds(0) },
+            maximumSize,
+          }),
+        options.cacheDirectory,
+      ),
     }),
     acceptance: acceptanceOf(versions),
     ...firmware,

@@ -1,6 +1,7 @@
 /** Who may decide what this board runs: wires the check of signatures to keys, board and downloads. */
 import { join } from "node:path";
 import { type VersionPolicy, versionRule } from "../objects/firmware-update/version-rule.js";
+import { keepSignature } from "../platform/boards/remote/signature.js";
 import { fetchSmallFile } from "../platform/download/small-file.js";
 import type { FetchSmall, SignatureVerifier, VerificationRules } from "../platform/package/verifier.js";
 import type { Packages } from "./downloads.js";
@@ -17,9 +18,8 @@ export interface VerificationOptions extends Partial<VerificationRules> {
 export interface VerificationSurroundings {
   readonly board: Board;
   readonly log: Log;
-  /** Where downloads of at most so many bytes go, by the folder in which they lie meanwhile. */
-  readonly packagesOf: (maximumSize: number) => (directory: string) => Packages;
-  readonly cacheDirectory: string;
+  /** Fetches the signature that lies beside a package. */
+  readonly fetchSmall: FetchSmall;
 }
 
 /** These check the signature of what they install, with keys of their own. */
@@ -28,10 +28,8 @@ const boardsWithSignatures = ["rauc", "swupdate"];
 /** Nothing of it is loaded before the first package, or the first question. */
 export function createVerification(
   { compatible, ...rules }: VerificationOptions,
-  { board, log, packagesOf, cacheDirectory }: VerificationSurroundings,
+  { board, log, fetchSmall }: VerificationSurroundings,
 ): SignatureVerifier {
-  const fetchSmall: FetchSmall = (uri, { signal, maximumBytes }) =>
-    fetchSmallFile(uri, packagesOf(maximumBytes)(join(cacheDirectory, "signature")), { signal });
   let loading: Promise<SignatureVerifier> | undefined;
   const load = () => {
     loading ??= import("../platform/package/verifier.js").then(({ createPackageVerifier }) =>
@@ -51,6 +49,20 @@ export function createVerification(
     findings: async () => (await load()).findings(),
   };
 }
+
+/**
+ * Fetches signatures as packages are fetched, and keeps the last one beside the package, for the helper who has no network.
+ * @param packagesOf where downloads of at most so many bytes go, by the folder in which they lie meanwhile
+ */
+export const signatureDownloads = (
+  packagesOf: (maximumSize: number) => (directory: string) => Packages,
+  cacheDirectory: string,
+): FetchSmall =>
+  keepSignature(
+    (uri, { signal, maximumBytes }) =>
+      fetchSmallFile(uri, packagesOf(maximumBytes)(join(cacheDirectory, "signature")), { signal }),
+    cacheDirectory,
+  );
 
 const namesOf = (name: string, { modelNumber }: BoardDescription): string[] =>
   [modelNumber, name].filter((each) => each !== "");

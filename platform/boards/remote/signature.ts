@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { PackageError } from "../../../agent/ports.js";
 import { replaceFile } from "../../files/durable.js";
 import type { FetchSmall } from "../../package/verifier.js";
+import { describeError } from "../../system-error.js";
 import type { Vault } from "./vault.js";
 
 const fileName = "package.sig";
@@ -18,7 +19,11 @@ export const keepSignature =
   (fetchSmall: FetchSmall, packageDirectory: string): FetchSmall =>
   async (uri, options) => {
     const signature = await fetchSmall(uri, options);
-    await replaceFile(join(packageDirectory, fileName), signature);
+    try {
+      await replaceFile(join(packageDirectory, fileName), signature);
+    } catch (cause) {
+      throw new PackageError("storage", `the signature cannot be kept: ${describeError(cause)}`, { cause });
+    }
     return signature;
   };
 
