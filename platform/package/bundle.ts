@@ -54,28 +54,46 @@ export async function isBundle(path: string): Promise<boolean> {
  * @throws PackageError `unsupported-package` when it is not built as a bundle, `integrity` when its files are not those of its
  *   manifest or its end is missing
  */
-export async function readBundle(path: string, { accept }: ReadBundleOptions = {}): Promise<Bundle> {
+export async function readBundle(path: string, options: ReadBundleOptions = {}): Promise<Bundle> {
   return reading(path, async (file) => {
-    const reader = new TarReader(file, (await file.stat()).size);
-    const bytes = await reader.content(manifestName, maximumManifestSize);
-    const signature = await reader.content(signatureName, signatureSize);
-    if (signature.length !== signatureSize) {
-      throw unusable(`${signatureName} has ${signature.length} bytes, and a signature has ${signatureSize}`);
-    }
-    const manifest = parseManifest(bytes);
-    const signed = { manifest, bytes, signature };
-    accept?.(signed);
-    const members: BundleMember[] = [];
-    for (const expected of manifest.files) {
-      const { name, size, offset } = await reader.next(expected.name);
-      if (size !== expected.size) {
-        throw damaged(`${name} has ${size} bytes, and its manifest says ${expected.size}`);
-      }
-      members.push({ ...expected, offset });
-    }
-    await reader.end();
-    return { path, signed, manifest, members };
+    const { size } = await file.stat();
+    const contents = await readContents({ size, read: (at, length) => readAt(file, at, length) }, options);
+    return { path, ...contents };
   });
+}
+
+/** What a bundle is read from. */
+export interface BundleSource {
+  /** Bytes. */
+  readonly size: number;
+  /** @throws PackageError `integrity` when there are fewer */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** The same of what need not be a file. */
+export async function readContents(
+  source: BundleSource,
+  { accept }: ReadBundleOptions = {},
+): Promise<Omit<Bundle, "path">> {
+  const reader = new TarReader(source);
+  const bytes = await reader.content(manifestName, maximumManifestSize);
+  const signature = await reader.content(signatureName, signatureSize);
+  if (signature.length !== signatureSize) {
+    throw unusable(`${signatureName} has ${signature.length} bytes, and a signature has ${signatureSize}`);
+  }
+  const manifest = parseManifest(bytes);
+  const signed = { manifest, bytes, signature };
+  accept?.(signed);
+  const members: BundleMember[] = [];
+  for (const expected of manifest.files) {
+    const { name, size, offset } = await reader.next(expected.name);
+    if (size !== expected.size) {
+      throw damaged(`${name} has ${size} bytes, and its manifest says ${expected.size}`);
+    }
+    members.push({ ...expected, offset });
+  }
+  await reader.end();
+  return { signed, manifest, members };
 }
 
 /**
@@ -125,13 +143,11 @@ const maximumEnd = 22 * tarBlock;
 
 /** Walks from header to header. */
 class TarReader {
-  readonly #file: FileHandle;
-  readonly #size: number;
+  readonly #source: BundleSource;
   #position = 0;
 
-  constructor(file: FileHandle, size: number) {
-    this.#file = file;
-    this.#size = size;
+  constructor(source: BundleSource) {
+    this.#source = source;
   }
 
   /** Goes over the next member, which must have this name. */
@@ -143,7 +159,8 @@ class TarReader {
     }
     const offset = this.#position;
     const padding = paddingAfter(header.size);
-    if (header.size > this.#size - offset - padding) throw damaged(`its end is missing, from ${name} on`);
+    if (header.size > this.#source.size - offset - padding)
+      throw damaged(`its end is missing, from ${name} on`);
     this.#position += header.size;
     if (isUsed(await this.#read(padding))) throw unusable(`there is something hidden behind ${name}`);
     return { ...header, offset };
@@ -153,12 +170,12 @@ class TarReader {
   async content(name: string, maximum: number): Promise<Uint8Array> {
     const { size, offset } = await this.next(name);
     if (size > maximum) throw unusable(`${name} has ${size} bytes, and ${maximum} are the most`);
-    return readAt(this.#file, offset, size);
+    return this.#source.read(offset, size);
   }
 
   /** Two blocks of zeros at least, and nothing after them. */
   async end(): Promise<void> {
-    const length = this.#size - this.#position;
+    const length = this.#source.size - this.#position;
     if (length < 2 * tarBlock) throw damaged("its end is missing");
     if (length > maximumEnd || isUsed(await this.#read(length))) {
       throw unusable("there is something behind the files that its manifest lists");
@@ -166,7 +183,7 @@ class TarReader {
   }
 
   async #read(length: number): Promise<Uint8Array> {
-    const bytes = await readAt(this.#file, this.#position, length);
+    const bytes = await this.#source.read(this.#position, length);
     this.#position += length;
     return bytes;
   }

@@ -9,6 +9,7 @@ import { bootstrap } from "./bootstrap.js";
 import { client } from "./client.js";
 import { decoders } from "./decoders.js";
 import { helper } from "./helper.js";
+import { packages } from "./packages.js";
 import type { Target } from "./target.js";
 
 export interface FuzzOptions {
@@ -42,7 +43,7 @@ export const BATCH_SIZE = 500;
 /** No input of some 2,000 bytes takes that long, even on a busy machine. */
 const SLOW_MILLISECONDS = 3000;
 
-const targets: readonly Target[] = [...decoders, helper, client, bootstrap].flatMap((target) =>
+const targets: readonly Target[] = [...decoders, ...packages, helper, client, bootstrap].flatMap((target) =>
   Array.from({ length: target.weight }, () => target),
 );
 
