@@ -42,3 +42,11 @@ export async function dropCaches(path = "/proc/sys/vm/drop_caches"): Promise<boo
     return false;
   }
 }
+
+/** `179:2`, as in mountinfo; undefined for a plain file. */
+export async function deviceNumber(path: string): Promise<string | undefined> {
+  const found = await stat(path);
+  if (!found.isBlockDevice()) return undefined;
+  const { rdev } = found; // as glibc composes it
+  return `${(rdev >>> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
+}
