@@ -361,20 +361,6 @@ export interface UpdateGate {
   after(stage: UpdateStage, context: StageContext): Promise<void>;
 }
 
-/** The operator's word on whether a new image does its work, asked while it is on trial. */
-export interface HealthCheck {
-  /**
-   * Resolves once the device is well. Asks again and again until then.
-   * @param options `refused` is told each time why it is not well yet
-   * @throws the abort reason when `signal` fires: the time of the trial is over
-   */
-  passed(options: {
-    readonly attempt: UpdateAttempt;
-    readonly refused: (reason: string) => void;
-    readonly signal: AbortSignal;
-  }): Promise<void>;
-}
-
 // ---- Software ---------------------------------------------------------------------------------------------------
 
 /**
