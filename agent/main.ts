@@ -253,6 +253,8 @@ export interface Agent {
   /** Ends without a word, as a board that restarts does: the Servers keep the registration. */
   abandon(): Promise<void>;
   status(): AgentStatus;
+  /** Sends an Update at once to each Server that we are registered with, or to one of them. @returns their Short Server IDs */
+  triggerUpdate(shortServerId?: number): readonly number[];
   /** A gate may think otherwise by now: an update that waits for it asks at once. */
   askGatesAgain(): void;
   /**
@@ -508,6 +510,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     object: (objectId) => handleOf(handles, objectId),
     send: (items, options) => client.send(items, options),
     askGatesAgain: () => firmwareUpdate.askAgain(),
+    triggerUpdate: (wanted) => {
+      const ids = accounts.servers().map(({ shortServerId }) => shortServerId);
+      const told = ids.filter((id) => (wanted ?? id) === id && client.isOnline(id));
+      for (const id of told) client.triggerUpdate(id);
+      return told;
+    },
     status: () => ({
       endpointName,
       registrations: accounts.servers().map(({ shortServerId, uri }) => ({

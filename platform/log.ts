@@ -23,13 +23,13 @@ export function createLog({ level, pretty }: LogOptions): Log {
         translateTime: "HH:MM:ss.l",
       })
     : pino.destination({ dest: 2, sync: true });
-  return wrap(pino({ level, base: null, serializers: { error: describe } }, destination));
+  return wrap(pino({ level, base: null, serializers: { error: describeLoggedError } }, destination));
 }
 
 /** What the world does wrong is said in a sentence; what the program does wrong, with its stack. */
 const foreseen = [BusyError, ConfigError, DecodeError, PackageError, RequestError, TransportError];
 
-const describe = (error: unknown) =>
+export const describeLoggedError = (error: unknown) =>
   error instanceof Error && foreseen.some((kind) => error instanceof kind)
     ? `${error.name}: ${error.message}`
     : pino.stdSerializers.err(error as Error); // it passes on what is none

@@ -1,28 +1,22 @@
 #!/usr/bin/env node
 /** The command line. Each command stands in a file of its own; what they do lives in the layers below. */
-import { readFileSync } from "node:fs";
-import yargs from "yargs";
+import yargs, { type CommandModule } from "yargs";
 import { hideBin } from "yargs/helpers";
-import { jobsCommand } from "../../jobs/cli.js";
 import { keepHeapSmall } from "../../platform/small-heap.js";
+import { commandNames, commands, findCommand } from "./commands.js";
 import { describeFailure, exitCodes } from "./failure.js";
-import { firmwareCommand } from "./firmware.js";
-import { simulateCommand } from "./simulate.js";
-
-const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+import { programVersion } from "./version.js";
 
 const arguments_ = hideBin(process.argv);
+const chosen = findCommand(arguments_[0]);
+const completes = arguments_.includes("--get-yargs-completions");
 
 /** What to ask for help, as far as the words name a command. */
-const commandOf = (words: readonly string[]): string => {
-  const isCommand = ["simulate", "jobs", "firmware"].includes(words[0] ?? "");
-  return [
+const commandOf = (words: readonly string[]): string =>
+  [
     "lwm2m-agent",
-    ...(isCommand ? words.slice(0, 2).filter((word) => /^[a-z][a-z-]*$/.test(word)) : []),
+    ...(chosen === undefined ? [] : words.slice(0, 2).filter((word) => /^[a-z][a-z-]*$/.test(word))),
   ].join(" ");
-};
 
 /** yargs counts words and breaks lines; a person wants one sentence. */
 const sentenceOf = (message: string): string =>
@@ -30,19 +24,29 @@ const sentenceOf = (message: string): string =>
     ? "An argument is missing."
     : message.replace(/\s*\n\s*/g, " ");
 
+/** The one that is used as it is; of the others their line in the help. */
+const modules: readonly CommandModule[] = await Promise.all(
+  commands.map(async (entry) =>
+    entry === chosen || completes
+      ? await entry.load()
+      : { command: entry.command, describe: entry.describe, handler: () => undefined },
+  ),
+);
+
 keepHeapSmall();
-await yargs(arguments_)
+await modules
+  .reduce((parser, module) => parser.command(module), yargs(arguments_))
   .scriptName("lwm2m-agent")
   .usage("$0 <command>\n\nLwM2M device agent: firmware updates and device management for embedded Linux.")
-  .command(simulateCommand)
-  .command(jobsCommand)
-  .command(firmwareCommand)
-  .demandCommand(1, "Say what to do: simulate, jobs or firmware.")
+  .completion("completion", "Print a completion script for bash or zsh")
+  .demandCommand(1, `Say what to do: ${commandNames.join(", ")} or completion.`)
   .strict()
   .recommendCommands()
-  .version(version)
+  .version(programVersion())
   .alias("help", "h")
   .wrap(Math.min(110, process.stdout.columns ?? 110))
+  .example("$0 run --server coap://lwm2m.example.com", "Register this device, and stay registered")
+  .example("sudo $0 init", "Write /etc/lwm2m-agent/agent.yaml, asking a few questions")
   .epilogue("Each command has a --help of its own, with examples.")
   .fail((message, error) => {
     // yargs gives either its own message, about the command line, or what a command threw.

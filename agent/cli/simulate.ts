@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Argv, CommandModule } from "yargs";
 import { renderJobs } from "../../jobs/cli-view.js";
 import { defaultControlSocket } from "../../jobs/control.js";
@@ -7,7 +6,7 @@ import type { JobRecord } from "../../jobs/job.js";
 import { createLog, type LogLevel, logLevels } from "../../platform/log.js";
 import { ConfigError } from "../model/errors.js";
 import { readObjectFile } from "../optional-objects.js";
-import type { Plugin } from "../plugin.js";
+import { loadPlugin } from "../service/plugin-loader.js";
 import type { DeviceHome } from "../simulation/device.js";
 import { type Fault, faults, isFault } from "../simulation/faults.js";
 import {
@@ -147,7 +146,7 @@ async function simulate(args: SimulateArguments): Promise<number> {
   const options: SimulationOptions = {
     devices: wholeNumber("--devices", args.devices, 1, maximumDevices),
     faults: parseFaults(args.fail, args.devices),
-    plugins: await Promise.all(args.plugin.map(loadPlugin)),
+    plugins: await Promise.all(args.plugin.map((path) => loadPlugin(path, `--plugin ${path}`))),
     objects: (await Promise.all(args.object.map(readObjectFile))).flat(),
     managesSoftware: args.software,
     stateDirectory: args.state === undefined ? undefined : resolve(args.state),
@@ -309,24 +308,4 @@ function parseFaults(specifications: readonly string[], devices: number): Map<nu
     parsed.set(number, fault);
   }
   return parsed;
-}
-
-async function loadPlugin(path: string): Promise<Plugin> {
-  const hint = "a plugin is a module that exports `plugin`, made with definePlugin of lwm2m-agent/plugin";
-  let module: { plugin?: unknown; default?: unknown };
-  try {
-    module = (await import(pathToFileURL(resolve(path)).href)) as typeof module;
-  } catch (cause) {
-    throw new ConfigError(`--plugin ${path} cannot be loaded: ${(cause as Error).message}`, { cause });
-  }
-  const plugin = module.plugin ?? module.default;
-  if (
-    typeof plugin !== "object" ||
-    plugin === null ||
-    !("name" in plugin) ||
-    typeof plugin.name !== "string"
-  ) {
-    throw new ConfigError(`--plugin ${path} exports no plugin: ${hint}`);
-  }
-  return plugin as Plugin; // its callbacks were typed where it was written
 }

@@ -18,12 +18,24 @@ export interface Program {
   kill(signal: NodeJS.Signals): void;
   /** Resolves when standard output holds `text`. */
   said(text: string): Promise<void>;
+  /** The same of standard error, where the log of the service goes. */
+  logged(text: string): Promise<void>;
+  readonly pid: number;
 }
 
 const limit = 60_000;
 
-export function start(...args: readonly string[]): Program {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+export const start = (...args: readonly string[]): Program => startWith({}, ...args);
+
+/** With these variables beside those of the test. */
+export function startWith(
+  environment: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Program {
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
   const output = { stdout: "", stderr: "" };
   const listeners = new Set<() => void>();
   for (const name of ["stdout", "stderr"] as const) {
@@ -40,23 +52,26 @@ export function start(...args: readonly string[]): Program {
       resolve({ exitCode: code ?? undefined, ...output });
     });
   });
+  const holds = (stream: "stdout" | "stderr") => (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const check = () => {
+        if (output[stream].includes(text)) {
+          listeners.delete(check);
+          resolve();
+        } else if (child.exitCode !== null || child.signalCode !== null) {
+          listeners.delete(check);
+          reject(new Error(`ended without saying "${text}": ${output.stdout}${output.stderr}`));
+        }
+      };
+      listeners.add(check);
+      check();
+    });
   return {
     ended,
     kill: (signal) => void child.kill(signal),
-    said: (text) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          if (output.stdout.includes(text)) {
-            listeners.delete(check);
-            resolve();
-          } else if (child.exitCode !== null || child.signalCode !== null) {
-            listeners.delete(check);
-            reject(new Error(`ended without saying "${text}": ${output.stdout}${output.stderr}`));
-          }
-        };
-        listeners.add(check);
-        check();
-      }),
+    said: holds("stdout"),
+    logged: holds("stderr"),
+    pid: child.pid ?? 0,
   };
 }
 

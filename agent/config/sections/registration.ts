@@ -46,7 +46,9 @@ export const registrationKeys = {
     ),
   resumeRegistrations: flag()
     .optional()
-    .describe("Take up the registrations of an earlier run with an Update in place of a new Register."),
+    .describe(
+      "Take up the registrations of an earlier run with an Update; false: each start is a new Register.",
+    ),
   localPort: wholeNumber(1, 65_535)
     .optional()
     .describe("UDP port of this device; a free one when not given."),

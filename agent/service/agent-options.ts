@@ -1,0 +1,47 @@
+/** The configuration of the service in the words of `createAgent`. */
+import type { ServiceConfig } from "../config/service-config.js";
+import type { AgentOptions } from "../main.js";
+import { seconds, type UpdateGate } from "../ports.js";
+
+type Configured = Omit<AgentOptions, "board" | "log" | "plugins">;
+
+export function agentOptions(config: ServiceConfig, gates: readonly UpdateGate[]): Configured {
+  const { stated, directories, servers, endpointName, objects } = config;
+  const { profile, coap } = stated;
+  return {
+    endpointName,
+    servers,
+    objects,
+    stateDirectory: directories.state,
+    cacheDirectory: directories.cache,
+    firmware: { gates },
+    ...given({
+      bootstrapServer: stated.bootstrapServer,
+      accessControl: stated.accessControl,
+      version: stated.version,
+      minimumVersion: stated.minimumVersion,
+      queueMode: stated.queueMode,
+      awakeSeconds: stated.awakeTime,
+      profile: profile && { id: profile.id, ...given({ uncovered: profile.uncovered }) },
+      keepAliveSeconds: stated.keepAlive,
+      startSpreadSeconds: stated.startSpread,
+      resumesRegistrations: stated.resumeRegistrations,
+      localPort: stated.localPort,
+      configurationObjectId: stated.configurationObjectId,
+      maximumPackageSize: stated.firmware?.maximumSize,
+      coap: coap && {
+        ...given({ blockSize: coap.blockSize, sendsUriHost: coap.sendsUriHost }),
+        transmission: given({
+          ackTimeout: coap.ackTimeout === undefined ? undefined : seconds(coap.ackTimeout),
+          maxRetransmit: coap.maxRetransmit,
+        }),
+      },
+    }),
+  };
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without what was not said: options that are absent have defaults of their own. */
+export const given = <T extends object>(value: T): Given<T> =>
+  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Given<T>;

@@ -1,0 +1,115 @@
+/** What would go wrong on this device, for `lwm2m-agent check`. Changes nothing, except that it tries to write. */
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { createSystemClock } from "../../platform/clock.js";
+import { systemRandom } from "../../platform/random.js";
+import { describeError } from "../../platform/system-error.js";
+import type { ServiceConfig } from "../config/service-config.js";
+import { ConfigError } from "../model/errors.js";
+import { readObjectFile } from "../optional-objects.js";
+import type { Finding, Log } from "../ports.js";
+import { createBoard } from "./boards.js";
+import { loadPlugin } from "./plugin-loader.js";
+
+export async function findingsOf(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
+  return [
+    ...(await configurationFile(config.file)),
+    ...endpointName(config),
+    ...(await folders(config)),
+    ...(await extensions(config)),
+    ...(await board(config, log)),
+  ];
+}
+
+const finding = (level: Finding["level"], found: string, remedy = ""): Finding => ({ level, found, remedy });
+
+async function configurationFile(file: string | undefined): Promise<readonly Finding[]> {
+  if (file === undefined) return [];
+  const { uid, mode } = await stat(file);
+  const isOpen = (mode & 0o002) !== 0;
+  const isForeign = uid !== 0 && uid !== process.getuid?.();
+  if (!isOpen && !isForeign) return [];
+  return [
+    finding(
+      "warning",
+      `${file} can be changed by ${isOpen ? "everybody" : `user ${uid}`}, who could then take over the agent`,
+      `chown root ${file} && chmod 644 ${file}`,
+    ),
+  ];
+}
+
+const endpointName = ({ stated, endpointName }: ServiceConfig): readonly Finding[] =>
+  stated.endpointName === undefined
+    ? [
+        finding(
+          "warning",
+          `endpointName is not set: Servers know this device as ${endpointName}, which follows from the host name`,
+          `add endpointName: ${endpointName}`,
+        ),
+      ]
+    : [];
+
+async function folders({ directories }: ServiceConfig): Promise<readonly Finding[]> {
+  const checked = await Promise.all(
+    Object.entries(directories).map(async ([name, path]) => {
+      const present = await nearestPresent(path);
+      try {
+        await access(present, constants.W_OK | constants.X_OK);
+        return [];
+      } catch (error) {
+        return [
+          finding(
+            "warning",
+            `directories.${name}: user ${process.getuid?.()} may not write to ${present}: ${describeError(error)}`,
+            "check as the user of the service: sudo -u lwm2m-agent lwm2m-agent check",
+          ),
+        ];
+      }
+    }),
+  );
+  return checked.flat();
+}
+
+/** The folder, or the one above it in which it will be made. */
+async function nearestPresent(path: string): Promise<string> {
+  for (let each = path; ; each = dirname(each)) {
+    if (each === "/" || (await stat(each).catch(() => undefined)) !== undefined) return each;
+  }
+}
+
+async function extensions({ plugins, objects }: ServiceConfig): Promise<readonly Finding[]> {
+  const attempt = async (act: () => Promise<unknown>) => {
+    try {
+      await act();
+      return [];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return [finding("error", error.message)];
+    }
+  };
+  const checks = [
+    ...plugins.map((path) => () => loadPlugin(path, `plugins: ${path}`)),
+    ...objects.flatMap((object) => (typeof object === "string" ? [() => readObjectFile(object)] : [])),
+  ];
+  return (await Promise.all(checks.map(attempt))).flat();
+}
+
+async function board(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
+  try {
+    const made = await createBoard(config.board, {
+      directories: config.directories,
+      clock: createSystemClock(),
+      random: systemRandom,
+      log,
+      onRestart: () => undefined,
+    });
+    try {
+      return (await made.check?.()) ?? [];
+    } finally {
+      await made.close?.();
+    }
+  } catch (error) {
+    return [finding("error", `board: ${error instanceof Error ? error.message : String(error)}`)];
+  }
+}
