@@ -7,6 +7,7 @@ import { benchCodec } from "./codec.js";
 import { benchDownload } from "./download.js";
 import { benchFormats } from "./formats.js";
 import { benchObservations } from "./observations.js";
+import { benchPull } from "./pull.js";
 import { benchPush } from "./push.js";
 import { benchRequests } from "./requests.js";
 
@@ -14,7 +15,15 @@ process.stdout.write(
   `Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`,
 );
 let failed = 0;
-for (const bench of [benchRequests, benchFormats, benchCodec, benchDownload, benchPush, benchObservations]) {
+for (const bench of [
+  benchRequests,
+  benchFormats,
+  benchCodec,
+  benchDownload,
+  benchPush,
+  benchPull,
+  benchObservations,
+]) {
   for (const { text, holds } of await bench()) {
     process.stdout.write(`${holds ? "holds" : "FAILS"}  ${text}\n`);
     if (!holds) failed++;
