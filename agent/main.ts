@@ -35,6 +35,7 @@ import { createLinuxReadings } from "../platform/linux/readings.js";
 import { openLastingSocket } from "../platform/net/lasting-socket.js";
 import { createNetworkWatcher } from "../platform/net/network-watcher.js";
 import { resolvePeer } from "../platform/net/resolve.js";
+import { sourceAddress } from "../platform/net/source-address.js";
 import { openUdpSocket } from "../platform/net/udp.js";
 import { systemRandom } from "../platform/random.js";
 import { type AddressFamily, CoapBinding, type CoapSettings } from "./binding/coap.js";
@@ -461,6 +462,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         handlers,
       ),
     resolve: resolvePeer,
+    sourceAddress,
     clock,
     random: systemRandom,
     log,

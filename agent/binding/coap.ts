@@ -59,6 +59,8 @@ export interface CoapBindingOptions extends CoapSettings {
   readonly openSocket: (family: AddressFamily, handlers: DatagramHandlers) => Promise<DatagramSocket>;
   /** Finds the address of a Server; rejects with TransportError. */
   readonly resolve: (host: string, port: number) => Promise<Peer>;
+  /** Where what goes to that peer comes from, when the socket listens on all addresses. That of the socket unless given. */
+  readonly sourceAddress?: (peer: Peer) => Promise<string>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -105,7 +107,8 @@ export class CoapBinding {
       const transport = familyOf(peer);
       const { local } = await this.#openSocket(transport);
       this.#take(peer, shortServerId);
-      return { send: this.#wayTo(peer, uri), local: { transport, port: local.port } };
+      const address = (await this.#options.sourceAddress?.(peer)) ?? local.address;
+      return { send: this.#wayTo(peer, uri), local: { transport, address, port: local.port } };
     }, uri.path);
     return {
       ...registration,

@@ -57,7 +57,7 @@ export class RegistrationMemory {
       store,
       log,
       name: "registrations",
-      version: 1,
+      version: 2,
       initial: [],
       parse: list(parseEntry),
     });
@@ -114,5 +114,5 @@ const parseEntry: Parser<Entry> = shape({
     queueMode: boolean,
     objects: text,
   }),
-  local: shape({ transport: text, port: integer(1, 65535) }),
+  local: shape({ transport: text, address: text, port: integer(1, 65535) }),
 });

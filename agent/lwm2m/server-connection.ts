@@ -28,6 +28,8 @@ export interface ServerConnection {
 export interface LocalSocket {
   /** `udp4`, `udp6` … */
   readonly transport: string;
+  /** Numeric: where our datagrams to that Server come from. */
+  readonly address: string;
   readonly port: number;
 }
 

@@ -142,15 +142,18 @@ export class ServerSession {
   }
 
   /**
-   * Takes up the registration of an earlier run with an Update that says what changed. From another port it would reach
-   * the Server as a stranger's: then, and where the registration is gone, a Register follows.
+   * Takes up the registration of an earlier run with an Update that says what changed. From another address or port it
+   * would reach the Server as a stranger's: then, and where the registration is gone, a Register follows.
    */
   resume({ location, version, told, local }: RememberedRegistration, delay: Millis): void {
     const { connection } = this.#options;
     const { signal } = this.#begin();
     connection
       .localSocket()
-      .then(({ transport, port }) => transport === local.transport && port === local.port)
+      .then(
+        ({ transport, address, port }) =>
+          transport === local.transport && address === local.address && port === local.port,
+      )
       .catch(() => false) // the Register will say what is wrong with the network
       .then((isSame) => {
         if (signal.aborted) return;

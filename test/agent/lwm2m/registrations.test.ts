@@ -21,8 +21,11 @@ interface WorldOptions {
   /** What the Bootstrap-Server does, when there is one. */
   readonly bootstrap?: () => "done" | "failed";
   readonly store?: ReturnType<typeof createMemoryStore>;
+  /** Of ours. */
+  readonly address?: string;
   readonly port?: number;
   readonly resumes?: boolean;
+  readonly profileId?: string;
 }
 
 async function begin(options: WorldOptions = {}) {
@@ -45,11 +48,14 @@ async function begin(options: WorldOptions = {}) {
       register: () => answer("register"),
       update: () => answer("update"),
       deregister: () => answer("deregister"),
-      localSocket: async () => ({ transport: "udp4", port }),
+      localSocket: async () => ({ transport: "udp4", address: options.address ?? "192.0.2.7", port }),
     };
   };
   const registrations = new Registrations({
-    policy: { endpointName: "board", version: "1.1", binding: "U" },
+    policy: {
+      ...{ endpointName: "board", version: "1.1", binding: "U" },
+      ...(options.profileId !== undefined && { profile: { id: options.profileId } }),
+    },
     accounts,
     tree: new ObjectTree(),
     memory: new RegistrationMemory({ store, log }),
@@ -231,6 +237,8 @@ describe("after a restart of the program", () => {
   test.each([
     { why: "all is as it was", changes: {}, sent: ["0 update 1"] },
     { why: "the port is another one", changes: { port: 40001 }, sent: ["0 register 1"] },
+    { why: "our address is another one", changes: { address: "192.0.2.8" }, sent: ["0 register 1"] },
+    { why: "the Profile ID is another one", changes: { profileId: "v:other" }, sent: ["0 register 1"] },
     {
       why: "the Server has another address",
       changes: { servers: [{ shortServerId: 1, uri: "coap://elsewhere.example" }] },

@@ -20,7 +20,7 @@ type Sent =
 const accepted: RegistrationAnswer = { kind: "accepted", location: ["rd", "7"] };
 const updated: RegistrationAnswer = { kind: "accepted", location: [] };
 const failed: RegistrationAnswer = { kind: "failed", failure: { reason: "no answer" } };
-const local = { transport: "udp4", port: 40000 };
+const local = { transport: "udp4", address: "192.0.2.7", port: 40000 };
 
 const silence = "silence";
 
