@@ -10,6 +10,7 @@ import { benchObservations } from "./observations.js";
 import { benchPull } from "./pull.js";
 import { benchPush } from "./push.js";
 import { benchRequests } from "./requests.js";
+import { benchVerification } from "./verification.js";
 
 process.stdout.write(
   `Node.js ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}\n`,
@@ -20,6 +21,7 @@ for (const bench of [
   benchFormats,
   benchCodec,
   benchDownload,
+  benchVerification,
   benchPush,
   benchPull,
   benchObservations,

@@ -129,13 +129,38 @@ export async function* openMember(
  * @throws PackageError `integrity`; the abort reason when `signal` fires
  */
 export async function checkMembers(
-  bundle: Bundle,
-  options: { readonly signal?: AbortSignal } = {},
+  { path, members }: Bundle,
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<void> {
-  for (const { name } of bundle.members) {
-    for await (const _ of openMember(bundle, name, options));
-    options.signal?.throwIfAborted();
+  await reading(path, async (file) => {
+    for (const member of members) {
+      if ((await sha256Of(file, member, signal)) !== member.sha256) throw wrongDigest(member.name);
+    }
+  });
+}
+
+const hashBlock = 256 * 1024;
+
+/** One block is hashed while the other is read; a stream would leave each of them to the garbage collection. */
+async function sha256Of(
+  file: FileHandle,
+  { offset, size }: BundleMember,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const hash = createHash("sha256");
+  let [block, spare] = [Buffer.allocUnsafe(hashBlock), Buffer.allocUnsafe(hashBlock)];
+  const read = (into: Buffer, at: number) => fill(file, into.subarray(0, size - at), offset + at);
+  let reading = read(block, 0);
+  for (let done = 0; done < size; ) {
+    signal?.throwIfAborted();
+    const bytes = await reading;
+    done += bytes.length;
+    if (done < size) reading = read(spare, done);
+    reading.catch(() => {}); // awaited by the next turn, unless this one ends early
+    hash.update(bytes);
+    [block, spare] = [spare, block];
   }
+  return hash.digest("hex");
 }
 
 /** GNU tar fills an archive up to 20 blocks; more zeros than that at an end are not of its making. */
@@ -189,11 +214,13 @@ class TarReader {
   }
 }
 
-/** @throws PackageError `integrity` when the file ends before */
-async function readAt(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, position + filled);
+const readAt = (file: FileHandle, position: number, length: number): Promise<Uint8Array> =>
+  fill(file, new Uint8Array(length), position);
+
+/** @throws PackageError `integrity` when the file ends before the bytes are full */
+async function fill<T extends Uint8Array>(file: FileHandle, bytes: T, position: number): Promise<T> {
+  for (let filled = 0; filled < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, position + filled);
     if (bytesRead === 0) throw damaged("its end is missing");
     filled += bytesRead;
   }
@@ -213,4 +240,5 @@ const isUsed = (bytes: Uint8Array) => bytes.some((byte) => byte !== 0);
 
 const unusable = (why: string) =>
   new PackageError("unsupported-package", `the bundle cannot be used: ${why}`);
+const wrongDigest = (name: string) => damaged(`${name} does not have the SHA-256 that its manifest says`);
 const damaged = (why: string) => new PackageError("integrity", `the bundle is damaged: ${why}`);
