@@ -109,11 +109,11 @@ describe("RAUC", () => {
     "a bundle that is %s is refused as %s, and the boot loader never hears of it",
     async (name, failure, words) => {
       const board = await start();
-      for (const refused of [
-        board.inspect(bundle(name), { signal: never }),
-        board.apply(bundle(name), quiet),
+      for (const ask of [
+        () => board.inspect(bundle(name), { signal: never }),
+        () => board.apply(bundle(name), quiet),
       ]) {
-        const error = await refused.catch((reason: unknown) => reason);
+        const error = await ask().catch((reason: unknown) => reason);
         expect(error).toBeInstanceOf(PackageError);
         expect(error).toHaveProperty(
           "message",
@@ -275,11 +275,11 @@ describe("time and RAUC", () => {
   test("a certificate that is not yet valid counts as wrong when the clock is set", async () => {
     const board = await start({ raucTime: "2001-01-01 00:00:00" });
     markSynchronized();
-    for (const refused of [
-      board.inspect(bundle("good"), { signal: never }),
-      board.apply(bundle("good"), quiet),
+    for (const ask of [
+      () => board.inspect(bundle("good"), { signal: never }),
+      () => board.apply(bundle("good"), quiet),
     ]) {
-      await expect(refused).rejects.toMatchObject({
+      await expect(ask()).rejects.toMatchObject({
         failure: "integrity",
         message: expect.stringContaining("not yet valid"),
       });
@@ -290,11 +290,11 @@ describe("time and RAUC", () => {
   test("a certificate that has expired counts as wrong when the clock is set", async () => {
     const board = await start({ raucTime: "2040-01-01 00:00:00" });
     markSynchronized();
-    for (const refused of [
-      board.inspect(bundle("good"), { signal: never }),
-      board.apply(bundle("good"), quiet),
+    for (const ask of [
+      () => board.inspect(bundle("good"), { signal: never }),
+      () => board.apply(bundle("good"), quiet),
     ]) {
-      await expect(refused).rejects.toMatchObject({
+      await expect(ask()).rejects.toMatchObject({
         failure: "integrity",
         message: expect.stringContaining("expired"),
       });
