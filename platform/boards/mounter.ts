@@ -3,7 +3,8 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Clock, seconds } from "../../agent/ports.js";
 import { runProgram } from "../exec/program.js";
-import { errorCode } from "../system-error.js";
+import { describeError, errorCode } from "../system-error.js";
+import { wait } from "../wait.js";
 
 export interface MounterOptions {
   readonly clock: Clock;
@@ -38,6 +39,8 @@ export class MountError extends Error {
 
 /** A slow card that has much to write back. */
 const timeLimit = seconds(300);
+const maximumTries = 5;
+const pause = seconds(0.3);
 
 export function createMounter({
   clock,
@@ -45,22 +48,39 @@ export function createMounter({
   unmountProgram = "umount",
 }: MounterOptions): Mounter {
   async function run(program: string, words: readonly string[], doing: string): Promise<void> {
+    const errors: string[] = [];
+    const onLine = (line: string, stream: string) => {
+      if (stream === "error" && errors.length < 10 && !line.includes("dmesg(1)")) errors.push(line.trim());
+    };
+    let exitCode: number | undefined;
     try {
-      const { exitCode, reason } = await runProgram(program, { clock, timeLimit, arguments: words });
-      if (exitCode !== 0) throw new MountError(reason || `${program} ended with ${exitCode ?? "a signal"}`);
+      ({ exitCode } = await runProgram(program, { clock, timeLimit, arguments: words, onLine }));
     } catch (cause) {
-      throw new MountError(`${doing} failed: ${cause instanceof Error ? cause.message : cause}`, { cause });
+      throw new MountError(`${doing} failed: ${describeError(cause)}`, { cause });
+    }
+    if (exitCode === 0) return;
+    throw new MountError(
+      `${doing} failed: ${errors.join("; ") || `${program} ended with ${exitCode ?? "a signal"}`}`,
+    );
+  }
+
+  /** The loop device of an earlier mount goes away a moment after the mount: mount may find it, and find it gone. */
+  async function patiently(act: () => Promise<void>): Promise<void> {
+    for (let tried = 1; ; tried++) {
+      try {
+        return await act();
+      } catch (error) {
+        if (tried === maximumTries) throw error;
+        await wait(pause, clock, new AbortController().signal);
+      }
     }
   }
 
   return {
     async mount({ device, folder, fileSystem, options }) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await run(
-        mountProgram,
-        ["-t", fileSystem, "-o", options.join(","), "--", device, folder],
-        `mounting ${device} on ${folder}`,
-      );
+      const words = ["-t", fileSystem, "-o", options.join(","), "--", device, folder];
+      await patiently(() => run(mountProgram, words, `mounting ${device} on ${folder}`));
     },
     unmount: (folder) => run(unmountProgram, ["--", folder], `unmounting ${folder}`),
     remount: (folder, access) =>
