@@ -14,9 +14,14 @@ import type { LwM2mVersion } from "../../agent/lwm2m/operations.js";
 import { RegistrationMemory } from "../../agent/lwm2m/registration-memory.js";
 import type { RegistrationPolicy } from "../../agent/lwm2m/registration-policy.js";
 import type { ObjectImplementation } from "../../agent/model/definition.js";
-import type { DatagramHandlers, Peer } from "../../agent/ports.js";
-import { createAccounts } from "../../objects/accounts/accounts.js";
-import { factoryContent, type ServerAccountOptions } from "../../objects/accounts/factory.js";
+import { type DatagramHandlers, type Peer, TransportError } from "../../agent/ports.js";
+import { createAccessControl } from "../../objects/access-control.js";
+import { createAccessControlEntries, createAccounts } from "../../objects/accounts/accounts.js";
+import {
+  type AccessControlOptions,
+  factoryContent,
+  type ServerAccountOptions,
+} from "../../objects/accounts/factory.js";
 import { openAccountStore } from "../../objects/accounts/store.js";
 import { Device } from "../../objects/device.js";
 import { Portfolio } from "../../objects/portfolio.js";
@@ -31,6 +36,8 @@ import { createMemoryStore, type MemoryStore } from "../simulated/store.js";
 export interface ObservingWorldOptions {
   readonly version?: LwM2mVersion;
   readonly account?: Partial<ServerAccountOptions>;
+  /** Who may do what, which there is only with a second Server: one that cannot be reached. */
+  readonly accessControl?: readonly AccessControlOptions[];
   /** Beside Security, Server, Device and Portfolio. */
   readonly objects?: readonly ObjectImplementation[];
   readonly store?: MemoryStore;
@@ -82,6 +89,7 @@ const methods = { GET: 1, POST: 2, PUT: 3, DELETE: 4, FETCH: 5 } as const;
  */
 export async function createObservingWorld(options: ObservingWorldOptions = {}) {
   const { version = "1.1", account, objects = [], store = createMemoryStore(), registration } = options;
+  const { accessControl } = options;
   const clock = createSimulatedClock();
   const log = createRecordingLog();
   const tree = new ObjectTree();
@@ -90,7 +98,11 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
     log,
     clock,
     factory: factoryContent({
-      servers: [{ uri: "coap://192.0.2.1", shortServerId: 1, lifetime: 86400, ...account }],
+      servers: [
+        { uri: "coap://192.0.2.1", shortServerId: 1, lifetime: 86400, ...account },
+        ...(accessControl ? [{ uri: "coap://192.0.2.2", shortServerId: 2, lifetime: 86400 }] : []),
+      ],
+      accessControl,
     }),
   });
   const accounts = createAccounts(accountStore);
@@ -105,6 +117,7 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
       bootstrapTrigger: () => undefined,
     }),
   );
+  if (accessControl) tree.add(createAccessControl(accountStore));
   tree.add(device);
   tree.add(portfolio);
   for (const object of objects) tree.add(object);
@@ -115,6 +128,7 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
     ...registration,
     tree,
     accounts,
+    ...(accessControl && { accessControl: createAccessControlEntries(accountStore) }),
     clock,
     log,
     store,
@@ -184,7 +198,10 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
         close: async () => undefined,
       };
     },
-    resolve: async () => serverPeer,
+    resolve: async (host) => {
+      if (host !== serverPeer.address) throw new TransportError(`no way to ${host}`);
+      return serverPeer;
+    },
     clock,
     random: createSeededRandom(1),
     log,

@@ -28,7 +28,7 @@ export const client: Target = {
       log: createRecordingLog(),
       serversCreate: true,
     });
-    const world = await createWorld([object]);
+    const world = await createWorld([object], undefined, pick(["1.0", "1.1", "1.2"], random));
     const checkLog = () => {
       const line = world.log.lines.find(({ level }) => level === "error");
       if (line !== undefined) throw new Error(`logged: ${line.event}`, { cause: line.fields["error"] });

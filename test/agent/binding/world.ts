@@ -9,6 +9,7 @@ import type {
 } from "../../../agent/coap/exchange-types.js";
 import { Client } from "../../../agent/lwm2m/client.js";
 import { ObjectTree } from "../../../agent/lwm2m/object-tree.js";
+import type { LwM2mVersion } from "../../../agent/lwm2m/operations.js";
 import type { ObjectImplementation } from "../../../agent/model/definition.js";
 import type { DatagramHandlers, Peer } from "../../../agent/ports.js";
 import { createSimulatedAccounts } from "../../simulated/accounts.js";
@@ -28,6 +29,7 @@ export const strangerPeer = peer("192.0.2.66", 5683);
 export async function createWorld(
   objects: readonly ObjectImplementation[],
   onRequest: (request: IncomingRequest) => Response = answerRegistration,
+  version: LwM2mVersion = "1.1",
 ) {
   const clock = createSimulatedClock();
   const log = createRecordingLog();
@@ -36,7 +38,7 @@ export async function createWorld(
   const accounts = createSimulatedAccounts();
   const client = new Client({
     endpointName: "board",
-    version: "1.1",
+    version,
     binding: "U",
     tree,
     accounts,
