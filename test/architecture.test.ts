@@ -96,6 +96,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
       "agent/plugin.ts",
       "agent/main.ts",
       "agent/optional-objects.ts",
+      "agent/verification.ts",
       "platform",
     ],
     node: true,

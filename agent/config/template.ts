@@ -52,6 +52,7 @@ export function renderConfig({
     "# Firmware updates.",
     "# firmware:",
     "#   maximumSize: 1 GiB",
+    "#   keys: [/etc/lwm2m-agent/keys]    # whose packages are installed; see lwm2m-agent firmware --help",
     "",
     "# Objects beside those that are always there: by number, or definition files of the OMA registry.",
     "# objects:",

@@ -1,6 +1,6 @@
 /** The configuration of the service in the words of `createAgent`. */
 import type { ServiceConfig } from "../config/service-config.js";
-import type { AgentOptions } from "../main.js";
+import type { AgentOptions, VerificationOptions, VersionPolicy } from "../main.js";
 import { seconds, type UpdateGate } from "../ports.js";
 
 type Configured = Omit<AgentOptions, "board" | "log" | "plugins">;
@@ -14,7 +14,7 @@ export function agentOptions(config: ServiceConfig, gates: readonly UpdateGate[]
     objects,
     stateDirectory: directories.state,
     cacheDirectory: directories.cache,
-    firmware: { gates },
+    firmware: { gates, verification: verificationOptions(config), versions: versionPolicy(config) },
     ...given({
       bootstrapServer: stated.bootstrapServer,
       accessControl: stated.accessControl,
@@ -39,6 +39,18 @@ export function agentOptions(config: ServiceConfig, gates: readonly UpdateGate[]
     }),
   };
 }
+
+/** Whose packages are installed, and for which names. */
+export function verificationOptions({ stated: { firmware = {} } }: ServiceConfig): VerificationOptions {
+  return given({
+    keys: firmware.keys,
+    required: firmware.requireSignature,
+    compatible: firmware.compatible,
+  });
+}
+
+const versionPolicy = ({ stated: { firmware = {} } }: ServiceConfig): VersionPolicy =>
+  given({ downgrade: firmware.allowDowngrade, reinstall: firmware.allowReinstall });
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 

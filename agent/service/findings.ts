@@ -8,7 +8,9 @@ import { describeError } from "../../platform/system-error.js";
 import type { ServiceConfig } from "../config/service-config.js";
 import { ConfigError } from "../model/errors.js";
 import { readObjectFile } from "../optional-objects.js";
-import type { Finding, Log } from "../ports.js";
+import type { Board, Finding, Log } from "../ports.js";
+import { createVerification } from "../verification.js";
+import { verificationOptions } from "./agent-options.js";
 import { createBoard } from "./boards.js";
 import { loadPlugin } from "./plugin-loader.js";
 
@@ -105,11 +107,18 @@ async function board(config: ServiceConfig, log: Log): Promise<readonly Finding[
       onRestart: () => undefined,
     });
     try {
-      return (await made.check?.()) ?? [];
+      return [...((await made.check?.()) ?? []), ...(await signatures(config, made, log))];
     } finally {
       await made.close?.();
     }
   } catch (error) {
     return [finding("error", `board: ${error instanceof Error ? error.message : String(error)}`)];
   }
+}
+
+/** A device that takes no firmware needs no keys. */
+async function signatures(config: ServiceConfig, board: Board, log: Log): Promise<readonly Finding[]> {
+  if (config.board.type === "none") return [];
+  const fetchSmall = () => Promise.reject(new Error("nothing is fetched for a check"));
+  return createVerification(verificationOptions(config), { board, log, fetchSmall }).findings();
 }
