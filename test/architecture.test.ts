@@ -95,6 +95,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
       "agent/ports.ts",
       "agent/plugin.ts",
       "agent/main.ts",
+      "agent/verification.ts",
       "agent/optional-objects.ts",
       "agent/verification.ts",
       "platform",

@@ -17,6 +17,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./run.js")).runCommand,
   },
   {
+    command: "helper",
+    describe: "Do for the agent what needs root",
+    load: async () => (await import("./helper.js")).helperCommand,
+  },
+  {
     command: "init",
     describe: "Write a configuration, with comments",
     load: async () => (await import("./init.js")).initCommand,

@@ -24,9 +24,12 @@ import {
   type Verb,
 } from "./protocol.js";
 
+/** Where lwm2m-agent-helper.socket listens. */
+export const defaultHelperSocket = "/run/lwm2m-agent-helper.sock";
+
 export interface RemoteBoardOptions {
-  /** Path of the helper's socket. */
-  readonly socket: string;
+  /** Path of the helper's socket; where its unit listens when not given. */
+  readonly socket?: string;
   /** What the board behind it is called: `remote` when not given. */
   readonly name?: string;
   readonly clock: Clock;
@@ -48,7 +51,7 @@ class RemoteBoard implements Board {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
 
-  constructor({ socket, clock, name = "remote" }: RemoteBoardOptions) {
+  constructor({ socket = defaultHelperSocket, clock, name = "remote" }: RemoteBoardOptions) {
     this.name = name;
     this.#socket = socket;
     this.#clock = clock;

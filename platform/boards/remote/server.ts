@@ -8,12 +8,13 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { ConfigError, DecodeError } from "../../../agent/model/errors.js";
 import {
   type Board,
+  type BoardDescription,
   BusyError,
   type Clock,
   type ImageFile,
   type Log,
   type Millis,
-  PackageError,
+  type PackageInfo,
   type PackageVerifier,
   seconds,
 } from "../../../agent/ports.js";
@@ -36,8 +37,11 @@ export interface BoardServerOptions {
   readonly vault: Vault;
   /** Asked about each package again: an agent that was taken over cannot have anything foreign installed. */
   readonly verifier?: PackageVerifier;
-  /** Why a version that a signature vouches for may not take the place of the one that runs; undefined when it may. */
-  readonly versionRule?: (offered: string, running: string) => string | undefined;
+  /**
+   * May what a signature vouches for take the place of what runs?
+   * @throws PackageError when it may not
+   */
+  readonly acceptance?: (offered: PackageInfo, running: BoardDescription) => void;
   readonly clock: Clock;
   readonly log: Log;
   /** Without any connection for so long, `idle` resolves. Never when not given. */
@@ -207,18 +211,15 @@ class Service {
     try {
       const copy = await this.#options.vault.take(image, { signal });
       const vouched = await this.#options.verifier?.verify(copy, { uri: packageUri, signal });
-      if (vouched?.version !== undefined) await this.#checkVersion(vouched.version);
+      // What was once signed stays signed: an agent that was taken over would bring back the version with the hole.
+      if (vouched?.version !== undefined) {
+        const { name = "", version } = vouched;
+        this.#options.acceptance?.({ name, version }, await this.#board.describe());
+      }
       return copy;
     } finally {
       this.#taking = false;
     }
-  }
-
-  /** What was once signed stays signed: an agent that was taken over would bring back the version with the hole. */
-  async #checkVersion(offered: string): Promise<void> {
-    const { firmwareVersion } = await this.#board.describe();
-    const why = this.#options.versionRule?.(offered, firmwareVersion);
-    if (why !== undefined) throw new PackageError("unsupported-package", why);
   }
 }
 

@@ -2,7 +2,7 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Board, ImageFile } from "../../../../agent/ports.js";
-import { versionRule } from "../../../../objects/firmware-update/version-rule.js";
+import { acceptanceOf } from "../../../../agent/verification.js";
 import { keepSignature, keptSignature } from "../../../../platform/boards/remote/signature.js";
 import { formatPublicKey, generateKeys } from "../../../../platform/package/keys.js";
 import { formatSignatureFile, signManifest } from "../../../../platform/package/signature.js";
@@ -32,7 +32,7 @@ async function world(runningVersion = "1.0.0") {
   const key = join(temporaryDirectory(), "release.pub");
   writeFileSync(key, formatPublicKey(testKeys.publicKey));
   const helper = await createHelperWorld(behind, (vault) => ({
-    versionRule,
+    acceptance: acceptanceOf({}),
     verifier: createPackageVerifier({
       keys: [key],
       fetchSmall: keptSignature(vault),
