@@ -1,5 +1,5 @@
 /** `lwm2m-agent init`: writes a configuration that works, and explains the rest of it in comments. */
-import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
@@ -137,10 +137,11 @@ async function ask(stated: InitialConfig, flags: InitFlags): Promise<InitialConf
 async function write(file: string, content: string, force: boolean): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
-    const draft = force ? `${file}.new` : file;
-    await writeFile(draft, content, { flag: force ? "w" : "wx" });
+    const replaces = force || (await saysNothing(file));
+    const draft = replaces ? `${file}.new` : file;
+    await writeFile(draft, content, { flag: replaces ? "w" : "wx" });
     await chmod(draft, 0o644); // the user of the service reads it; it holds no secret
-    if (force)
+    if (replaces)
       await rename(draft, file).catch((error: unknown) =>
         rm(draft, { force: true }).then(() => Promise.reject(error)),
       );
@@ -151,5 +152,14 @@ async function write(file: string, content: string, force: boolean): Promise<voi
     throw new ConfigError(`${file} cannot be written: ${describeError(cause)}. Use sudo, or --output`, {
       cause,
     });
+  }
+}
+
+/** As the one that a package brings: comments, and no key. */
+async function saysNothing(file: string): Promise<boolean> {
+  try {
+    return (await readFile(file, "utf8")).split("\n").every((line) => /^\s*(#|$)/.test(line));
+  } catch {
+    return false; // it is not there, or what is there is not ours to replace
   }
 }
