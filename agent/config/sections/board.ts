@@ -1,6 +1,7 @@
 /** What the device runs on, and how it takes new firmware. One entry a type; `agent/service/boards.ts` makes them. */
 import { z } from "zod";
 import { duration, section, text } from "../values.js";
+import { edisonKeys, raspberryPiKeys } from "./board-slots.js";
 
 const description = {
   manufacturer: text({ expected: "text", maximum: 255 }).optional().describe("/3/0/0"),
@@ -14,6 +15,12 @@ export const boardTypes = {
     "Find out; `none` where nothing is found.",
   ),
   none: section({ type: z.literal("none"), ...description }).describe("A device that takes no firmware."),
+  edison: section({ type: z.literal("edison"), ...description, ...edisonKeys }).describe(
+    "Intel Edison: its OTA partition and U-Boot. Needs root: docs/firmware.md.",
+  ),
+  "raspberry-pi": section({ type: z.literal("raspberry-pi"), ...description, ...raspberryPiKeys }).describe(
+    "Raspberry Pi with two systems and tryboot. Needs root: docs/firmware.md.",
+  ),
   simulated: section({
     type: z.literal("simulated"),
     applyDuration: duration(0, 86_400)

@@ -20,6 +20,7 @@ import {
   type UpdateAttempt,
 } from "../../../agent/ports.js";
 import { sha256OfFile } from "../../files/sha256.js";
+import { bootIdFile, readBootId } from "../../linux/boot-id.js";
 import { describeError } from "../../system-error.js";
 import {
   type BootEnvironment,
@@ -42,7 +43,7 @@ export interface EdisonBoardOptions {
   readonly store: Store;
   /** /dev/disk/by-partlabel/update when not given. */
   readonly updatePartition?: string;
-  /** /run/lwm2m-agent/update when not given: a folder of our own. */
+  /** /run/lwm2m-agent-helper/update when not given: a folder of our own. */
   readonly mountPoint?: string;
   /** Of the partition: vfat when not given. */
   readonly fileSystem?: string;
@@ -74,7 +75,8 @@ export interface EdisonBoardOptions {
   /** /proc/filesystems and /proc/mounts, where check looks. */
   readonly fileSystemsFile?: string;
   readonly mountsFile?: string;
-  readonly hardwareVersion?: string;
+  /** In place of what the board says of itself. */
+  readonly description?: Partial<BoardDescription>;
 }
 
 /** What tests put in the place of programs. */
@@ -112,19 +114,18 @@ class EdisonBoard implements Board {
   }
 
   async bootId(): Promise<string> {
-    const { bootIdFile = "/proc/sys/kernel/random/boot_id" } = this.#options;
-    return (await readFile(bootIdFile, "ascii")).trim();
+    return readBootId(this.#options.bootIdFile ?? bootIdFile);
   }
 
   async describe(): Promise<BoardDescription> {
-    const { hardwareVersion = "" } = this.#options;
     const serialNumber = await this.#serialNumber();
     return {
       manufacturer: "Intel",
       modelNumber: "Edison",
       serialNumber: serialNumber === dummySerialNumber ? "" : serialNumber,
-      hardwareVersion,
+      hardwareVersion: "",
       firmwareVersion: await this.#runningVersion(),
+      ...this.#options.description,
     };
   }
 
@@ -247,7 +248,7 @@ class EdisonBoard implements Board {
   }
 
   async #prepare(image: ImageFile, attempt: string, signal: AbortSignal, progress: ApplyOptions["progress"]) {
-    const { gadgetFiles = defaultGadgetFiles, mountPoint = "/run/lwm2m-agent/update" } = this.#options;
+    const { gadgetFiles = defaultGadgetFiles, mountPoint = "/run/lwm2m-agent-helper/update" } = this.#options;
     const { fileSystem = "vfat", dropCachesFile = "/proc/sys/vm/drop_caches" } = this.#options;
     const package_ = await this.#read(image, signal);
     // The boot loader must not take what is half-written, should power go now and an older request still stand.

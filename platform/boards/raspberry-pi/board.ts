@@ -18,6 +18,7 @@ import {
   type Store,
   type UpdateAttempt,
 } from "../../../agent/ports.js";
+import { bootIdFile, readBootId } from "../../linux/boot-id.js";
 import { describeError } from "../../system-error.js";
 import { deviceNumber, dropCaches, sizeOfDevice } from "../block-device.js";
 import { createMounter, type Mounter, type MounterOptions } from "../mounter.js";
@@ -71,6 +72,8 @@ export interface RaspberryPiBoardOptions {
   readonly systemdFolder?: string;
   /** Prints the configuration of the boot loader: `vcgencmd bootloader_config` when not given. */
   readonly bootLoaderConfiguration?: { readonly program: string; readonly arguments: readonly string[] };
+  /** In place of what the board says of itself. */
+  readonly description?: Partial<BoardDescription>;
   /** Returns the settings to what they were; there is no factory image. Not given: a factory reset is refused. */
   readonly forget?: () => Promise<void>;
 }
@@ -121,8 +124,7 @@ class RaspberryPiBoard implements Board {
   }
 
   async bootId(): Promise<string> {
-    const { bootIdFile = "/proc/sys/kernel/random/boot_id" } = this.#options;
-    return (await readFile(bootIdFile, "ascii")).trim();
+    return readBootId(this.#options.bootIdFile ?? bootIdFile);
   }
 
   async describe(): Promise<BoardDescription> {
@@ -137,6 +139,7 @@ class RaspberryPiBoard implements Board {
       serialNumber: (await readText(`${this.#deviceTree}/serial-number`)) ?? ofCpu("Serial"),
       hardwareVersion: ofCpu("Revision"),
       firmwareVersion: ofRelease("IMAGE_VERSION") || ofRelease("VERSION_ID"),
+      ...this.#options.description,
     };
   }
 
