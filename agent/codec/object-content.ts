@@ -106,13 +106,13 @@ export class ContentBuilder {
     path: ResourcePath | ResourceInstancePath,
     decode: (resource: ValueResource) => ResourceValue,
   ): void {
-    const [, objectInstanceId, resourceId, resourceInstanceId] = path;
     const resource = this.#resource(path);
-    const resources = this.#resources(objectInstanceId); // it exists, whether we know its Resources or not
+    const resources = this.#resources(path[1]); // it exists, whether we know its Resources or not
     if (resource === undefined) return;
     if (!isWithin(path, this.#target) || (resource.multiple === true) !== (path.length === 4)) {
       throw new DecodeError(`${formatPath(path)} does not belong into ${formatPath(this.#target)}`);
     }
+    const [, , resourceId, resourceInstanceId] = path;
     if (resourceInstanceId === MAX_ID) throw new DecodeError(`${formatPath(path)} has a reserved identifier`);
     const value = decode(resource);
     checkRange(resource, value);
@@ -153,7 +153,9 @@ export class ContentBuilder {
   }
 
   #resources(objectInstanceId: number): Map<number, ResourceValue | Values> {
-    const resources = this.#content.get(objectInstanceId) ?? new Map<number, ResourceValue | Values>();
+    const present = this.#content.get(objectInstanceId);
+    if (present !== undefined) return present;
+    const resources = new Map<number, ResourceValue | Values>();
     this.#content.set(objectInstanceId, resources);
     return resources;
   }

@@ -11,26 +11,44 @@ export interface PathValue {
 }
 
 /** The values of an Object in ascending order. */
-export function* pathValues(definition: ObjectDefinition, content: ObjectContent): Generator<PathValue> {
+export function pathValues(definition: ObjectDefinition, content: ObjectContent): PathValue[] {
+  const values: PathValue[] = [];
   for (const [objectInstanceId, resources] of ascending(content)) {
     for (const [resourceId, held] of ascending(resources)) {
-      const resource = resourceOf(definition, resourceId);
-      yield* resourceValues(resource, [definition.id, objectInstanceId, resourceId], held);
+      addValues(
+        values,
+        resourceOf(definition, resourceId),
+        [definition.id, objectInstanceId, resourceId],
+        held,
+      );
     }
   }
+  return values;
 }
 
 /** The value of a Resource, or those of its Resource Instances in ascending order. */
-export function* resourceValues(
+export function resourceValues(
   resource: ValueResource,
   path: readonly number[],
   held: ResourceContent,
-): Generator<PathValue> {
+): PathValue[] {
+  const values: PathValue[] = [];
+  addValues(values, resource, path, held);
+  return values;
+}
+
+function addValues(
+  values: PathValue[],
+  resource: ValueResource,
+  path: readonly number[],
+  held: ResourceContent,
+): void {
+  const { type } = resource;
   if (!resource.multiple) {
-    yield { path, value: scalarOf(resource.type, singleOf(resource, held)) };
+    values.push({ path, value: scalarOf(type, singleOf(resource, held)) });
     return;
   }
   for (const [id, value] of ascending(instancesOf(resource, held))) {
-    yield { path: [...path, id], value: scalarOf(resource.type, value) };
+    values.push({ path: [...path, id], value: scalarOf(type, value) });
   }
 }

@@ -23,13 +23,7 @@ export function encodeSenmlCbor(records: readonly SenmlRecord[]): Uint8Array {
 }
 
 function writeRecord(writer: CborWriter, { baseName, baseTime, name, time, value }: SenmlRecord): void {
-  writer.map(
-    Number(baseName !== undefined) +
-      Number(baseTime !== undefined) +
-      Number(name !== undefined) +
-      Number(time !== undefined) +
-      Number(value !== undefined),
-  );
+  writer.map(count(baseName) + count(baseTime) + count(name) + count(time) + count(value));
   if (baseName !== undefined) {
     writer.integer(labels.bn);
     writer.text(baseName);
@@ -53,6 +47,8 @@ function writeRecord(writer: CborWriter, { baseName, baseTime, name, time, value
     writeScalar(writer, value);
   }
 }
+
+const count = (field: unknown): number => (field === undefined ? 0 : 1);
 
 const writeNumber = (writer: CborWriter, value: number): void =>
   Number.isSafeInteger(value) ? writer.integer(value) : writer.float(value);

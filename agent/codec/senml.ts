@@ -56,14 +56,13 @@ export function resolveRecords(records: readonly SenmlRecord[]): ResolvedRecord[
   return records.map((record) => {
     baseName = record.baseName ?? baseName;
     baseTime = record.baseTime ?? baseTime;
-    const hasTime = baseTime !== undefined || record.time !== undefined;
-    return {
-      path: pathOf(baseName + (record.name ?? "")),
-      time: hasTime ? (baseTime ?? 0) + (record.time ?? 0) : undefined,
-      value: record.value,
-    };
+    const name = record.name === undefined ? baseName : baseName + record.name;
+    return { path: pathOf(name), time: sum(baseTime, record.time), value: record.value };
   });
 }
+
+const sum = (baseTime: number | undefined, time: number | undefined) =>
+  baseTime === undefined ? time : baseTime + (time ?? 0);
 
 function pathOf(name: string): CompositePath {
   const path: CompositePath | undefined = name === "/" ? [] : parsePath(name);
@@ -105,16 +104,14 @@ export function valuePath(
   path: readonly number[],
   isUnassigned = false,
 ): ResourcePath | ResourceInstancePath {
-  const [objectId, objectInstanceId, resourceId, resourceInstanceId] = path;
-  if (objectId !== undefined && objectInstanceId !== undefined) {
-    if (isUnassigned) return [objectId, MAX_ID, objectInstanceId];
-    if (resourceInstanceId !== undefined && resourceId !== undefined) {
-      return [objectId, objectInstanceId, resourceId, resourceInstanceId];
-    }
-    if (resourceId !== undefined) return [objectId, objectInstanceId, resourceId];
-  }
+  const [objectId, second] = path;
+  if (isUnassigned && objectId !== undefined && second !== undefined) return [objectId, MAX_ID, second];
+  if (isValuePath(path)) return path;
   throw new DecodeError(`${formatPath(path)} holds no value of its own`);
 }
+
+const isValuePath = (path: readonly number[]): path is ResourcePath | ResourceInstancePath =>
+  path.length === 3 || path.length === 4;
 
 // ---- Writing ---------------------------------------------------------------------------------------------------
 
@@ -149,10 +146,11 @@ function nameBelow(target: Path, path: readonly number[]): string {
   return name;
 }
 
-function* valuesIn(definition: ObjectDefinition, content: ObjectContent): Generator<PathValue> {
+function valuesIn(definition: ObjectDefinition, content: ObjectContent): Iterable<PathValue> {
   const unassigned = unassignedIn(content);
-  if (unassigned === undefined) yield* pathValues(definition, content);
-  else yield* unassignedValues(definition, unassigned);
+  return unassigned === undefined
+    ? pathValues(definition, content)
+    : unassignedValues(definition, unassigned);
 }
 
 function* unassignedValues(definition: ObjectDefinition, resources: InstanceContent): Generator<PathValue> {
