@@ -49,7 +49,8 @@ export function verificationOptions({ stated: { firmware = {} } }: ServiceConfig
   });
 }
 
-const versionPolicy = ({ stated: { firmware = {} } }: ServiceConfig): VersionPolicy =>
+/** Which version may take the place of the one that runs. */
+export const versionPolicy = ({ stated: { firmware = {} } }: ServiceConfig): VersionPolicy =>
   given({ downgrade: firmware.allowDowngrade, reinstall: firmware.allowReinstall });
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

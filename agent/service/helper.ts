@@ -18,6 +18,7 @@ import type { ServiceConfig } from "../config/service-config.js";
 import { ConfigError } from "../model/errors.js";
 import { type Board, type Clock, type Log, seconds } from "../ports.js";
 import { acceptanceOf, createVerification } from "../verification.js";
+import { verificationOptions, versionPolicy } from "./agent-options.js";
 import { createBoard } from "./boards.js";
 import { serviceExitCodes } from "./exit-codes.js";
 
@@ -98,8 +99,12 @@ async function serve(
   });
   return serveBoard(board, listening, {
     vault,
-    verifier: createVerification({}, { board, log, fetchSmall: keptSignature(vault) }),
-    acceptance: acceptanceOf({}),
+    verifier: createVerification(verificationOptions(config), {
+      board,
+      log,
+      fetchSmall: keptSignature(vault),
+    }),
+    acceptance: acceptanceOf(versionPolicy(config)),
     clock,
     log,
     ...("descriptor" in listening && { idleAfter: idleTime }),
