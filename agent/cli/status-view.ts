@@ -81,14 +81,19 @@ function updateRows(firmware: ServiceStatus["firmware"], now: Date) {
 
 const barWidth = 24;
 
-/** `[████████░░░░░░░░]  33 %  4.2 of 12.6 MB` */
+/** `[████████░░░░░░░░]  33 %  4.2 of 12.6 MB  0.8 MB/s`, or what it waits for at the end */
 export function renderProgress({
   fraction,
   received,
   total,
+  rate,
+  waiting,
 }: NonNullable<ServiceStatus["firmware"]["progress"]>): string {
+  const pace = waiting ?? (rate ? `${megabytes(rate)}/s` : "");
   const amount =
-    received === null ? "" : `  ${megabytes(received)}${total === null ? "" : ` of ${megabytes(total)}`}`;
+    received === null
+      ? ""
+      : `  ${megabytes(received)}${total === null ? "" : ` of ${megabytes(total)}`}${pace && `  ${pace}`}`;
   if (fraction === null) return amount.trim();
   const full = Math.round(Math.min(1, Math.max(0, fraction)) * barWidth);
   const percent = `${Math.floor(fraction * 100)}`.padStart(3);

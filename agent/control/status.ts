@@ -38,6 +38,10 @@ export interface ServiceStatus {
       readonly fraction: number | null;
       readonly received: number | null;
       readonly total: number | null;
+      /** Bytes per second, of late. */
+      readonly rate?: number;
+      /** What a download waits for. */
+      readonly waiting?: string;
     } | null;
     /** What is downloaded or being installed. */
     readonly package: { readonly name: string; readonly version: string } | null;

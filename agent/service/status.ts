@@ -125,9 +125,16 @@ function progressOf(
   if (progress.phase === "installing") {
     return { phase: "installing", fraction: progress.fraction, received: null, total: null };
   }
-  const { received, total } = progress;
+  const { received, total, rate, waiting } = progress;
   const fraction = total === undefined || total === 0 ? null : received / total;
-  return { phase: "downloading", fraction, received, total: total ?? null };
+  return {
+    phase: "downloading",
+    fraction,
+    received,
+    total: total ?? null,
+    ...(rate !== undefined && { rate }),
+    ...(waiting !== undefined && { waiting }),
+  };
 }
 
 /** One line for `systemctl status`. */

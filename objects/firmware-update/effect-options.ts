@@ -4,6 +4,7 @@ import type {
   BoardDescription,
   Clock,
   Downloader,
+  DownloadProgress,
   Log,
   Millis,
   PackageInfo,
@@ -20,7 +21,7 @@ import type { Connectivity, TrialOptions, TrialPhase } from "./trial.js";
 
 /** How far a download or an installation is. */
 export type FirmwareUpdateProgress =
-  | { readonly phase: "downloading"; readonly received: number; readonly total: number | undefined }
+  | ({ readonly phase: "downloading" } & DownloadProgress)
   /** `fraction` from 0 to 1 · `message`: what the installer says of its work. */
   | { readonly phase: "installing"; readonly fraction: number; readonly message?: string };
 

@@ -1,4 +1,5 @@
-// Downloads URI into DIRECTORY, as a process of its own so that it can be killed; prints the SHA-256 of what arrived.
+// Downloads URI into DIRECTORY, as a process of its own so that it can be killed; prints the SHA-256 of what arrived
+// and the most memory in KiB that the process ever had.
 //   download.mjs DIRECTORY URI
 import { createTransferSettings } from "../../../dist/agent/download/settings.js";
 import { createSystemClock } from "../../../dist/platform/clock.js";
@@ -6,7 +7,9 @@ import { createHttpDownloader } from "../../../dist/platform/download/http.js";
 import { createPackageStorage } from "../../../dist/platform/files/packages.js";
 import { createLog } from "../../../dist/platform/log.js";
 import { systemRandom } from "../../../dist/platform/random.js";
+import { keepHeapSmall } from "../../../dist/platform/small-heap.js";
 
+keepHeapSmall(); // as the command line does
 const [directory, uri] = process.argv.slice(2);
 const settings = createTransferSettings(
   {},
@@ -19,4 +22,4 @@ const settings = createTransferSettings(
 );
 const { signal } = new AbortController();
 const image = await createHttpDownloader(settings).download(uri, { signal, progress: () => {} });
-console.log(image.sha256);
+console.log(image.sha256, process.resourceUsage().maxRSS);
