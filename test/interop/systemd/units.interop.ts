@@ -18,7 +18,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "lwm2m-agent-units-"));
   for (const name of readdirSync(units).filter((entry) => /\.(service|socket)$/.test(entry))) {
     // The program is not installed on the machine that tests; whether its command line is right is for the boot laboratory.
-    const unit = readFileSync(join(units, name), "utf8").replace(
+    const unit = readFileSync(join(units, name), "utf8").replaceAll(
       "/usr/bin/lwm2m-agent ",
       `${process.execPath} `,
     );
