@@ -217,7 +217,9 @@ class RaspberryPiBoard implements Board {
   }
 
   async check(): Promise<readonly Finding[]> {
+    const { hardwareVersion } = await this.describe();
     return checkRaspberryPi({
+      hardwareVersion,
       slots: this.#slots,
       autobootFile: this.#options.autobootFile ?? "/boot/autoboot/autoboot.txt",
       deviceTree: this.#deviceTree,

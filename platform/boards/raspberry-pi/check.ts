@@ -10,6 +10,8 @@ import { type BootFacts, readBootFacts, readBootLoaderFacts } from "./firmware.j
 import { namesDevice, rootOf } from "./root-argument.js";
 
 export interface RaspberryPiFacts {
+  /** The revision code of the board. */
+  readonly hardwareVersion: string;
   readonly slots: readonly [RaspberryPiSlot, RaspberryPiSlot];
   readonly autobootFile: string;
   readonly deviceTree: string;
@@ -30,6 +32,7 @@ export async function checkRaspberryPi(facts: RaspberryPiFacts): Promise<readonl
   }
   return [
     ...(await checkBootLoader(facts)),
+    ...checkRevision(facts.hardwareVersion),
     ...(await checkAutoboot(facts)),
     ...(await checkSlots(facts, booted)),
     ...(await checkTable(facts)),
@@ -63,6 +66,13 @@ async function checkBootLoader({ deviceTree }: RaspberryPiFacts): Promise<readon
     );
   }
   return findings;
+}
+
+/** The Raspberry Pi 4 Model B is type 0x11 in bits 4 to 11 of the code, bits 0 to 3 are its revision. */
+function checkRevision(code: string): readonly Finding[] {
+  const revision = Number.parseInt(code, 16);
+  if (((revision >>> 4) & 0xff) !== 0x11 || (revision & 0xf) > 1) return [];
+  return [info("this board keeps the flag of a try in its EEPROM, which must not be write-protected")];
 }
 
 async function checkAutoboot({

@@ -5,7 +5,16 @@ import { type Board, BusyError, type ImageFile, type UpdateAttempt } from "../..
 import { createEdisonBoard, type EdisonBoardOptions } from "../../../../platform/boards/edison/board.js";
 import { createSystemClock } from "../../../../platform/clock.js";
 import { boardContract } from "../board.contract.js";
-import { flashFiles, imageFile, rootName, scriptImage, withFile, without, zipFile } from "./package.js";
+import {
+  bundleOf,
+  flashFiles,
+  imageFile,
+  rootName,
+  scriptImage,
+  withFile,
+  without,
+  zipFile,
+} from "./package.js";
 import { EdisonWorld, PowerCut } from "./world.js";
 import { zipOf } from "./zip-writer.js";
 
@@ -54,6 +63,24 @@ async function attemptOn(
     previousVersion: (await board.describe()).firmwareVersion,
   };
 }
+
+test("a signed bundle that holds the archive is as good as the archive, and says name and version", async () => {
+  const { world } = prepared();
+  const image = await bundleOf(world.directory, flashFiles("2.0"));
+  const board = world.board({ packageVersionFile: "" });
+  expect(await board.inspect(image, { signal: never })).toEqual({ name: "gateway", version: "2.0" });
+  await apply(board, image);
+  for (const { name, content } of flashFiles("2.0")) {
+    expect(readFileSync(join(world.partition, name)).equals(content), name).toBe(true);
+  }
+  world.boot();
+  expect(world.verdicts).toEqual(["status 0"]);
+  const { path } = image;
+  const damaged = readFileSync(path);
+  damaged[damaged.indexOf(rootName) + 100] = 0x55;
+  writeFileSync(path, damaged);
+  await expect(board.inspect(image, { signal: never })).rejects.toMatchObject({ failure: "integrity" });
+});
 
 describe("what the board says of itself", () => {
   test("serial number, and the version up to the @", async () => {

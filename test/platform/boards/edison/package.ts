@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { ImageFile } from "../../../../agent/ports.js";
+import { writeBundle } from "../../../../platform/package/bundle-writer.js";
+import { formatManifest } from "../../../../platform/package/manifest.js";
 import { type ZipContent, zipOf } from "./zip-writer.js";
 
 const sha1 = (content: Uint8Array) => createHash("sha1").update(content).digest("hex");
@@ -76,3 +78,20 @@ export function imageFile(directory: string, name: string, bytes: Uint8Array): I
 
 export const zipFile = (directory: string, files: readonly ZipContent[], name = "package.zip") =>
   imageFile(directory, name, zipOf(files));
+
+/** The archive in a bundle; who signed it is asked before a board sees it. */
+export async function bundleOf(directory: string, files: readonly ZipContent[]): Promise<ImageFile> {
+  const { path, size, sha256 } = zipFile(directory, files, "inside.zip");
+  const manifest = {
+    name: "gateway",
+    version: "2.0",
+    compatible: ["edison"],
+    files: [{ name: "edison.zip", size, sha256 }],
+    keyId: "0123456789abcdef",
+  };
+  const bundle = join(directory, "package.bundle");
+  await writeBundle(bundle, { manifest, bytes: formatManifest(manifest), signature: new Uint8Array(64) }, [
+    path,
+  ]);
+  return imageFile(directory, "package.bundle", readFileSync(bundle));
+}

@@ -421,6 +421,7 @@ describe("check", () => {
       (world) => world.put("autoboot/autoboot.txt", "[all]\nboot_partition=2\n"),
     ],
     ["error: .*600 bytes", (world) => world.put("autoboot/autoboot.txt", "\n".repeat(600))],
+    ["info: .*EEPROM", (world) => world.put("cpuinfo", "Revision\t: c03111\n")],
     [
       "warning: .*mounted read-write",
       (world) => world.put("mountinfo", world.text("mountinfo").replace("ro,noatime", "rw,noatime")),
