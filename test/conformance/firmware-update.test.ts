@@ -5,7 +5,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import type { AgentOptions } from "../../agent/main.js";
 import type { ResourcePath } from "../../agent/model/path.js";
 import { type Downloader, millis, PackageError } from "../../agent/ports.js";
-import { DeviceResponseError, resourceContent, resourceIn } from "../../jobs/device-gateway.js";
+import {
+  type DeviceEvent,
+  DeviceResponseError,
+  resourceContent,
+  resourceIn,
+} from "../../jobs/device-gateway.js";
 import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
 import { createSystemClock } from "../../platform/clock.js";
@@ -99,10 +104,14 @@ async function beginAs(options: Parameters<typeof begin>[0]): Promise<void> {
   await begin(options);
 }
 
-const registration = () =>
+const registration = () => heardOf("registered");
+/** After a restart a registration goes on with an Update. */
+const resumption = () => heardOf("updated");
+
+const heardOf = (wanted: DeviceEvent["type"]) =>
   new Promise<void>((resolve) => {
     const stop = server.onDeviceEvent(({ type }) => {
-      if (type !== "registered") return;
+      if (type !== wanted) return;
       stop();
       resolve();
     });
@@ -119,9 +128,9 @@ const settles = (wanted: { state: number; result: number }) =>
 
 /** From State 2 to the new image: Update, restart, registration, outcome. */
 async function installs(): Promise<void> {
-  const registeredAgain = registration();
+  const resumed = resumption();
   await server.execute(board, update);
-  await registeredAgain;
+  await resumed;
   await settles({ state: 0, result: 1 });
   expect(await read(firmwareVersion)).toBe("2.0");
   expect(device.restarts()).toBe(1);
@@ -130,9 +139,9 @@ async function installs(): Promise<void> {
 const hasCode = (code: string) => expect.objectContaining({ code });
 
 test("LightweightM2M-1.1-int-241: Execute Reboot answers, restarts the device and brings its registration", async () => {
-  const registeredAgain = registration();
+  const resumed = resumption();
   await server.execute(board, reboot);
-  await registeredAgain;
+  await resumed;
   expect(device.restarts()).toBe(1);
 });
 

@@ -55,7 +55,7 @@ const push = (content: Uint8Array) =>
     timeoutMillis: 60_000,
   });
 
-/** From State 2 to the registration of the new firmware. */
+/** From State 2 to the Update with which the new firmware takes up the registration. */
 async function update(): Promise<void> {
   expect((await board.read("/5/0")).content).toMatchObject({
     "/5/0/3": states.downloaded,
@@ -65,7 +65,7 @@ async function update(): Promise<void> {
   });
   const after = leshan.mark();
   expect((await board.execute("/5/0/2")).code).toBe("2.04");
-  await board.event("registered", after);
+  await board.event("updated", after);
   expect(board.device.restarts()).toBe(1);
   // The outcome is asked of the board after the boot, beside the registration.
   await expect.poll(() => board.value("/5/0/3"), { timeout: 10_000 }).toBe(states.idle);
