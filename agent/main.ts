@@ -15,6 +15,11 @@ import {
 import { openAccountStore } from "../objects/accounts/store.js";
 import { createAccountTransactions } from "../objects/accounts/transaction.js";
 import { type Abilities, noSec } from "../objects/accounts/validation.js";
+import {
+  type AdvancedFirmwareUpdateObject,
+  type ComponentStatus,
+  createAdvancedFirmwareUpdate,
+} from "../objects/advanced-firmware-update/object.js";
 import { createAgentStatus } from "../objects/agent-status.js";
 import { createConfiguration } from "../objects/configuration.js";
 import { createDevice } from "../objects/device.js";
@@ -52,7 +57,7 @@ import { ObjectTree } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { RegistrationMemory } from "./lwm2m/registration-memory.js";
 import { type RegistrationOptions, registrationPolicy } from "./lwm2m/registration-policy.js";
-import { ConfigError } from "./model/errors.js";
+import { ConfigError, RequestError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
 import type { SendItem, SendOptions, SendReport } from "./model/send.js";
@@ -163,6 +168,16 @@ export interface FirmwareOptions {
   readonly maxResumes?: number;
 }
 
+/** A part of the device with firmware of its own: an instance of Advanced Firmware Update (33629). */
+export interface FirmwareComponent {
+  /** What Servers read as Component Name. */
+  readonly name: string;
+  /** Takes the packages of this component. */
+  readonly board: Board;
+  /** Names of other components that a package changes as well: they must not be in the middle of an update. */
+  readonly affects?: (offered: PackageInfo) => readonly string[];
+}
+
 export interface AgentOptions extends RegistrationOptions {
   /** Endpoint Client Name: what Servers know this device by. */
   readonly endpointName: string;
@@ -180,6 +195,11 @@ export interface AgentOptions extends RegistrationOptions {
   readonly log: Log;
   readonly plugins?: readonly Plugin[];
   readonly firmware?: FirmwareOptions;
+  /**
+   * Parts of the device that are updated each by itself, or together. Their places are the Object Instance IDs of 33629 and
+   * the names of their records: new ones come at the end. All that `firmware` says holds for them, too.
+   */
+  readonly components?: readonly FirmwareComponent[];
   /** Bytes; a larger package is refused with Result 2. */
   readonly maximumPackageSize?: number;
   /** How packages are fetched. */
@@ -240,6 +260,8 @@ export interface AgentStatus {
     readonly trial: TrialStatus | undefined;
     /** How the last update ended, and in whose words. */
     readonly lastOutcome: UpdateOutcome | undefined;
+    /** Of Advanced Firmware Update. */
+    readonly components: readonly ComponentStatus[];
   };
 }
 
@@ -341,6 +363,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ...(gate && { gate }),
     connectivity,
     beforeRestart: (why) => restarts.plan(why),
+    admit: () => {
+      if (!components.isBusy()) return;
+      throw new RequestError("4.05", "an update by Advanced Firmware Update (/33629) is under way");
+    },
     ...packagesIn(options.cacheDirectory),
     board,
     store,
@@ -348,6 +374,18 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     random: systemRandom,
     log,
     hooks: pluginHost.firmwareUpdateHooks(),
+  });
+  const components: AdvancedFirmwareUpdateObject = createAdvancedFirmwareUpdate({
+    ...firmware,
+    ...(gate && { gate }),
+    connectivity,
+    beforeRestart: (why) => restarts.plan(why),
+    components: (options.components ?? []).map((component, index) => ({
+      ...component,
+      ...packagesIn(join(options.cacheDirectory, `component-${index}`)),
+    })),
+    isOtherBusy: () => firmwareUpdate.state().name !== "idle",
+    ...{ store, clock, random: systemRandom, log },
   });
   const objects = [
     createSecurity(accountStore),
@@ -388,6 +426,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...(readings.place && { place: readings.place }),
     }),
     firmwareUpdate,
+    ...(options.components === undefined ? [] : [components]),
     createAgentStatus({
       clock,
       log,
@@ -511,7 +550,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     abandon: () => end(() => client.abandon()),
     object: (objectId) => handleOf(handles, objectId),
     send: (items, options) => client.send(items, options),
-    askGatesAgain: () => firmwareUpdate.askAgain(),
+    askGatesAgain() {
+      firmwareUpdate.askAgain();
+      components.askAgain();
+    },
     triggerUpdate: (wanted) => {
       const ids = accounts.servers().map(({ shortServerId }) => shortServerId);
       const told = ids.filter((id) => (wanted ?? id) === id && client.isOnline(id));
@@ -536,6 +578,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         waiting: firmwareUpdate.waiting(),
         trial: firmwareUpdate.trial(),
         lastOutcome: firmwareUpdate.lastOutcome(),
+        components: components.components(),
       },
     }),
   };

@@ -57,8 +57,8 @@ export interface EffectOptions {
   readonly gate?: UpdateGate;
   /** What the new image has to show before it is to stay. Absent: that it runs is proof enough. */
   readonly trial?: TrialOptions;
-  /** Called before the board is asked to restart: why the next boot comes. */
-  beforeRestart?(why: "firmware-update" | "rollback"): Promise<void>;
+  /** The board is asked to restart when it resolves: why the next boot comes. */
+  beforeRestart?(why: "firmware-update" | "rollback", signal: AbortSignal): Promise<void>;
   /** For the trial, and for the record of who answered before the update. */
   readonly connectivity?: Connectivity;
 }

@@ -19,7 +19,7 @@ import {
 import type { Effect } from "./events.js";
 import { schemeOf } from "./package-uri.js";
 import { Permission } from "./permission.js";
-import { failureOf, plainText, reasonOf } from "./results.js";
+import { ConflictError, failureOf, plainText, reasonOf, updateResults } from "./results.js";
 import { type Updating, uriOf } from "./state.js";
 import { pause, within } from "./waiting.js";
 
@@ -152,8 +152,9 @@ export class Effects {
     } catch (error) {
       if (signal.aborted) return;
       log.warn("package refused", { error });
-      const reason = reasonOf(error);
-      await work.report({ type: "transferFailed", failure: failureOf(error, "failed"), reason });
+      const failure = failureOf(error, "failed");
+      const conflict = error instanceof ConflictError && { result: updateResults.conflictingState };
+      await work.report({ type: "transferFailed", failure, reason: reasonOf(error), ...conflict });
     }
   }
 
@@ -259,7 +260,7 @@ export class Effects {
     const { signal } = work;
     if (when === "soon") await pause(clock, RESTART_GRACE, signal);
     if (update.step === "restart" && !(await this.#mayRestart(update, work))) return;
-    await beforeRestart?.(update.step === "revert" ? "rollback" : "firmware-update");
+    await beforeRestart?.(update.step === "revert" ? "rollback" : "firmware-update", signal);
     for (;;) {
       try {
         await board.restart();

@@ -24,6 +24,8 @@ export type Upgrade = Pick<UpdateRequest, "attempt" | "by">;
 /** Something went wrong; in whose words. */
 interface Failed {
   readonly failure: PackageFailure;
+  /** Where another Result says more than `failure`. */
+  readonly result?: UpdateResult;
   readonly reason: string;
 }
 
@@ -42,6 +44,8 @@ export type Occurrence =
   | ({ readonly type: "applyFailed"; readonly packageIntact: boolean } & Failed)
   /** A plugin has the board install its package, or takes the work back when that failed. */
   | { readonly type: "handedOver"; readonly to: Updating["by"] }
+  /** Another component stands in the way of the update that was asked for. */
+  | { readonly type: "dependencyMissing"; readonly reason: string }
   | { readonly type: "trialPassed" }
   | { readonly type: "trialFailed"; readonly reason: string }
   | { readonly type: "committed" }

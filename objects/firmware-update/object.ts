@@ -4,24 +4,18 @@
  * is behind the ports, in `platform/`.
  */
 import { type LiveObject, type ObjectImplementation, singleInstance } from "../../agent/model/definition.js";
-import { ConfigError, RequestError } from "../../agent/model/errors.js";
-import type { Downloader, PackageInfo } from "../../agent/ports.js";
-import { deliveryMethods, FirmwareUpdate, protocolsByScheme } from "./definition.js";
+import type { PackageInfo } from "../../agent/ports.js";
+import { FirmwareUpdate } from "./definition.js";
+import { type DeliveryOptions, deliveryOf } from "./delivery.js";
 import type { FirmwareUpdateProgress, Waiting } from "./effect-options.js";
 import type { UpdateOutcome } from "./outcome.js";
-import { receivePackage } from "./push.js";
-import type { FirmwareUpdateRecord } from "./record.js";
+import { changedResources, updateResources } from "./resources.js";
 import type { UpdateResult } from "./results.js";
-import { FirmwareUpdateRunner, type RunnerOptions } from "./runner.js";
-import { type FirmwareUpdateState, packageOf, type StateNumber, stateNumbers, uriOf } from "./state.js";
+import { FirmwareUpdateRunner } from "./runner.js";
+import { type FirmwareUpdateState, packageOf, type StateNumber } from "./state.js";
 import type { TrialStatus } from "./trial.js";
 
-export interface FirmwareUpdateOptions extends Omit<RunnerOptions, "onChange"> {
-  /** How packages may come; `both` unless told. What is left out answers 4.05. */
-  readonly delivery?: keyof typeof deliveryMethods;
-  /** Schemes by which packages may be fetched, of those that the downloaders serve; all of them unless told. */
-  readonly schemes?: readonly string[];
-}
+export type FirmwareUpdateOptions = DeliveryOptions;
 
 export interface FirmwareUpdateObject extends ObjectImplementation {
   /**
@@ -47,14 +41,12 @@ export interface FirmwareUpdateObject extends ObjectImplementation {
   askAgain(): void;
 }
 
-type ResourceName = keyof typeof FirmwareUpdate.resources;
-
 /**
  * The Firmware Update Object: packages by push and pull, installed by the board. It becomes alive with `start`, which
  * also resolves what happened before.
  */
 export function createFirmwareUpdate(given: FirmwareUpdateOptions): FirmwareUpdateObject {
-  const { pulls, pushes, ...options } = deliveryOf(given);
+  const { options, delivery } = deliveryOf(given);
   let live: LiveObject<typeof FirmwareUpdate> | undefined;
   const runner = new FirmwareUpdateRunner({
     ...options,
@@ -63,44 +55,13 @@ export function createFirmwareUpdate(given: FirmwareUpdateOptions): FirmwareUpda
       if (changes.length > 0) live?.changed(0, ...changes);
     },
   });
-  const protocols = protocolNumbers(options);
 
   return {
     ...singleInstance(
       FirmwareUpdate,
       {
-        package: {
-          receive: (size) => {
-            if (!pushes) throw new RequestError("4.05", "packages are not pushed to this device");
-            return receivePackage(runner, size);
-          },
-        },
-        packageUri: {
-          read: () => uriOf(runner.record.state),
-          write: (uri) => {
-            if (!pulls) throw new RequestError("4.05", "this device does not fetch packages");
-            return runner.writePackageUri(uri);
-          },
-        },
+        ...updateResources(runner, delivery),
         update: { execute: () => runner.executeUpdate() },
-        state: { read: () => stateNumbers[runner.record.state.name] },
-        updateResult: { read: () => runner.record.state.result },
-        pkgName: { read: () => packageOf(runner.record.state)?.info.name },
-        pkgVersion: { read: () => packageOf(runner.record.state)?.info.version },
-        protocolSupport: { read: () => protocols },
-        deliveryMethod: {
-          read: () => (pulls && pushes ? deliveryMethods.both : deliveryMethods[pulls ? "pull" : "push"]),
-        },
-        cancel: { execute: () => runner.cancel() },
-        severity: {
-          read: () => runner.record.severity,
-          write: (severity) => runner.configure({ severity }),
-        },
-        lastStateChangeTime: { read: () => runner.record.lastStateChange },
-        maximumDeferPeriod: {
-          read: () => runner.record.maximumDeferSeconds,
-          write: (maximumDeferSeconds) => runner.configure({ maximumDeferSeconds }),
-        },
         automaticUpgrade: {
           read: () => runner.record.automaticUpgrade,
           write: (automaticUpgrade) => runner.configure({ automaticUpgrade }),
@@ -134,49 +95,4 @@ export function createFirmwareUpdate(given: FirmwareUpdateOptions): FirmwareUpda
 
 function refuseOtherInstance(objectInstanceId: number): void {
   if (objectInstanceId !== 0) throw new Error(`Firmware Update has instance 0 only, not ${objectInstanceId}`);
-}
-
-/** @throws ConfigError when no package could ever come */
-function deliveryOf({ delivery = "both", schemes, ...options }: FirmwareUpdateOptions) {
-  const downloaders = delivery === "push" ? [] : options.downloaders.flatMap((one) => limited(one, schemes));
-  const pulls =
-    delivery !== "push" && (downloaders.length > 0 || options.hooks?.packageUriWritten !== undefined);
-  const pushes = delivery !== "pull";
-  if (!pulls && !pushes) {
-    throw new ConfigError(
-      "firmware packages are to be pulled only, and nothing fetches them: allow a scheme that is served, or push",
-    );
-  }
-  return { ...options, downloaders, pulls, pushes };
-}
-
-function limited(downloader: Downloader, schemes: readonly string[] | undefined): readonly Downloader[] {
-  if (schemes === undefined) return [downloader];
-  const served = downloader.schemes.filter((scheme) => schemes.includes(scheme));
-  return served.length === 0
-    ? []
-    : [{ schemes: served, download: (uri, options) => downloader.download(uri, options) }];
-}
-
-function protocolNumbers({
-  downloaders,
-}: Pick<FirmwareUpdateOptions, "downloaders">): ReadonlyMap<number, number> | undefined {
-  const numbers = downloaders
-    .flatMap(({ schemes }) => schemes.map((scheme) => protocolsByScheme.get(scheme)))
-    .filter((number) => number !== undefined);
-  const distinct = [...new Set(numbers)].sort((a, b) => a - b);
-  return distinct.length === 0 ? undefined : new Map(distinct.entries());
-}
-
-/** In the order in which the registry has them change: the Result and the time before the State. */
-function changedResources(before: FirmwareUpdateRecord, now: FirmwareUpdateRecord): readonly ResourceName[] {
-  const readings: readonly [ResourceName, (record: FirmwareUpdateRecord) => unknown][] = [
-    ["packageUri", ({ state }) => uriOf(state)],
-    ["pkgName", ({ state }) => packageOf(state)?.info.name],
-    ["pkgVersion", ({ state }) => packageOf(state)?.info.version],
-    ["updateResult", ({ state }) => state.result],
-    ["lastStateChangeTime", ({ lastStateChange }) => lastStateChange],
-    ["state", ({ state }) => stateNumbers[state.name]],
-  ];
-  return readings.filter(([, read]) => read(before) !== read(now)).map(([name]) => name);
 }

@@ -47,6 +47,7 @@ function reasonFor(before: FirmwareUpdateState, event: FirmwareUpdateEvent, resu
     case "applyFailed":
     case "installationRefused":
     case "forbidden":
+    case "dependencyMissing":
     case "revertFailed":
       return event.reason;
     case "packageUriWritten":

@@ -34,6 +34,16 @@ const resultsByFailure: Readonly<Record<PackageFailure, UpdateResult>> = {
   failed: updateResults.updateFailed,
 };
 
+/** The package would change other components that are being updated themselves. */
+export class ConflictError extends PackageError {
+  /** Their Object Instances. */
+  readonly conflicts: readonly number[];
+  constructor(conflicts: readonly number[], message: string) {
+    super("unsupported-package", message);
+    this.conflicts = conflicts;
+  }
+}
+
 export const resultOf = (failure: PackageFailure): UpdateResult => resultsByFailure[failure];
 
 /** No words of others make our records, answers and status grow. */

@@ -39,6 +39,8 @@ export interface RunnerOptions extends EffectOptions {
   readonly maxResumes?: number;
   /** In the Store; `firmware-update` unless told. */
   readonly recordName?: string;
+  /** Called before a package is taken. Throws a RequestError when none may come now. */
+  admit?(): void;
   /** Called after each change, when it is what a Read would see. */
   onChange(before: FirmwareUpdateRecord, now: FirmwareUpdateRecord): void;
 }
@@ -122,6 +124,7 @@ export class FirmwareUpdateRunner {
 
   async writePackageUri(uri: string): Promise<void> {
     if (uri === "") return this.reset();
+    this.#options.admit?.();
     if (new TextEncoder().encode(uri).length > MAX_URI_BYTES) {
       throw new RequestError("4.00", `a Package URI has at most ${MAX_URI_BYTES} bytes`);
     }
@@ -167,9 +170,15 @@ export class FirmwareUpdateRunner {
     return answer;
   }
 
+  /** The update that was to begin needs another component first. */
+  refuseForDependency(reason: string): Promise<void> {
+    return this.#inTurn(() => this.#take({ type: "dependencyMissing", reason }, "known"));
+  }
+
   openPush(size: number | undefined): Promise<PushedPackage> {
     return this.#inTurn(async () => {
       this.#refuseUnlessListed("pushBegun");
+      this.#options.admit?.();
       await this.#askForPush();
       await this.#activities.quiet;
       const writer = await this.#createPackage(size);

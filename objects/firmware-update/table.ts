@@ -138,6 +138,7 @@ export const firmwareUpdateTable = ({
       const begun = beginUpdate(state, { ...request, attempt: { ...request.attempt, bootId } });
       return begun ?? [{ ...withoutRequest(state), result: updateResults.updateFailed }];
     },
+    dependencyMissing: (state) => [{ ...withoutRequest(state), result: updateResults.dependencyError }],
     deferred: (state, { deferredSeconds }) =>
       state.request && [
         { ...state, result: updateResults.deferred, request: { ...state.request, deferredSeconds } },
@@ -284,8 +285,8 @@ const dropTransfer = (result: UpdateResult): Next => [
 
 const transferFailed = (
   state: Downloading | Verifying,
-  { failure }: { readonly failure: PackageFailure },
-): Next => [failed(state, resultOf(failure)), { do: "cancelTransfer" }, { do: "discard" }];
+  { failure, result = resultOf(failure) }: EventOf<"transferFailed">,
+): Next => [failed(state, result), { do: "cancelTransfer" }, { do: "discard" }];
 
 /** After a restart of the agent: what we fetch is fetched again, what was pushed is lost. */
 const restartTransfer = (state: Downloading | Verifying): Next =>

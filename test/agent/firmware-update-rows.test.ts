@@ -1,10 +1,17 @@
 /** The state table of Firmware Update, row by row, over a UDP socket: what each request is answered, and what is read then. */
+
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { FirmwareOptions } from "../../agent/main.js";
-import { seconds } from "../../agent/ports.js";
+import type { AgentOptions, FirmwareOptions } from "../../agent/main.js";
+import { type Board, millis, seconds } from "../../agent/ports.js";
+import { createSimulatedBoard } from "../../platform/boards/simulated.js";
 import { createSimulatedImage } from "../../platform/boards/simulated-image.js";
+import { createSystemClock } from "../../platform/clock.js";
+import { systemRandom } from "../../platform/random.js";
 import { RawServer } from "./raw-server.js";
 import {
   type RestartingDevice,
@@ -53,7 +60,11 @@ afterEach(async () => {
   await server.close();
 });
 
-async function start(firmware: FirmwareOptions = {}, board: RestartingDeviceOptions["board"] = {}) {
+async function start(
+  firmware: FirmwareOptions = {},
+  board: RestartingDeviceOptions["board"] = {},
+  more: Partial<AgentOptions> = {},
+) {
   const registered = server.registration();
   device = await startRestartingDevice({
     endpointName: "rows",
@@ -61,6 +72,7 @@ async function start(firmware: FirmwareOptions = {}, board: RestartingDeviceOpti
       servers: [{ uri: server.uri, shortServerId: 1, lifetime: 300 }],
       maximumPackageSize: 10_000,
       firmware,
+      ...more,
     },
     board,
   });
@@ -250,6 +262,52 @@ describe("a package that cannot be used", () => {
     expect((await server.block("/5/0/0", tooLarge, 0, tooLarge.length)).code).toBe("4.13");
     expect(await status()).toBe("0/2");
   });
+});
+
+test("a component is updated by Advanced Firmware Update, and by that Object alone", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-component-"));
+  const inner = createSimulatedBoard({
+    ...{ directory, firmwareVersion: "1.0", clock: createSystemClock(), random: systemRandom },
+    onRestart: () => {},
+    applyDuration: millis(50),
+  });
+  await inner.boot();
+  /** A radio module: it starts its new firmware by itself, without the device. */
+  const board: Board = {
+    name: "radio module",
+    bootId: () => inner.bootId(),
+    describe: () => inner.describe(),
+    inspect: (...args) => inner.inspect(...args),
+    apply: async (...args) => {
+      await inner.apply(...args);
+      await inner.boot();
+      return "running";
+    },
+    outcome: (attempt) => inner.outcome(attempt),
+    commit: () => inner.commit(),
+    revert: () => inner.revert(),
+    restart: () => inner.restart(),
+    factoryReset: () => inner.factoryReset(),
+  };
+  await start({}, {}, { components: [{ name: "radio", board }] });
+  const read = async (resource: number) => (await server.read(`/33629/0/${resource}`)).payload;
+  expect([await read(3), await read(5), await read(14), await read(15)]).toEqual(["0", "0", "radio", "1.0"]);
+
+  expect((await server.push("/33629/0/0", image)).code).toBe("2.04");
+  await expect.poll(() => read(3), { timeout: 10_000 }).toBe("2");
+  expect((await writeUri("/image")).code).toBe("4.05");
+  expect(device.agent().status().firmware.components).toMatchObject([{ name: "radio", state: 2 }]);
+
+  expect((await server.execute("/33629/0/2")).code).toBe("2.04");
+  await expect.poll(async () => `${await read(3)}/${await read(5)}`, { timeout: 10_000 }).toBe("0/1");
+  expect(await read(15)).toBe("2.0");
+  expect((await server.read("/3/0/3")).payload).toBe("1.0");
+  expect(device.restarts()).toBe(0);
+
+  expect((await push(image)).code).toBe("2.04");
+  await becomes("2/0");
+  expect((await server.block("/33629/0/0", image, 0)).code).toBe("4.05");
+  await rm(directory, { recursive: true });
 });
 
 test("a device that takes no pushes, or fetches nothing, says so", async () => {

@@ -56,6 +56,8 @@ const events = {
   "bad signature": { type: "transferFailed", failure: "integrity", reason },
   verified: { type: "verified", package: verified },
   "verified, automatic": { type: "verified", package: verified, upgrade: { attempt, by: "board" } },
+  "package that others need": { type: "transferFailed", failure: "unsupported-package", result: 12, reason },
+  "component missing": { type: "dependencyMissing", reason },
   permitted: { type: "permitted", bootId: "boot-2" },
   deferred: { type: "deferred", deferredSeconds: 60, reason },
   forbidden: { type: "forbidden", failure: "failed", reason },
@@ -108,6 +110,7 @@ const afterReset: Rows = {
 const afterFailedTransfer: Rows = {
   "connection lost": `idle/4 ${uri} | cancelTransfer discard`,
   "bad signature": `idle/5 ${uri} | cancelTransfer discard`,
+  "package that others need": `idle/12 ${uri} | cancelTransfer discard`,
 };
 const ofIdle: Rows = {
   URI: "downloading pull/0 | download",
@@ -171,6 +174,7 @@ const ofAsking: Rows = {
   "update by plugin": "updating apply/0 plugin | apply",
   deferred: "downloaded/11 asking",
   forbidden: "downloaded/8",
+  "component missing": "downloaded/13",
   "forbidden for good": `idle/5 ${uri} | discard`,
   "agent started": "downloaded/0 asking | commit askPermission",
   "agent started, file gone": `idle/8 ${uri} | discard commit`,
@@ -217,6 +221,7 @@ const transitions: { readonly [State in keyof typeof states]: Rows } = {
     ...afterReset,
     "connection lost": "idle/4 | cancelTransfer discard",
     "bad signature": "idle/5 | cancelTransfer discard",
+    "package that others need": "idle/12 | cancelTransfer discard",
     received: "verifying push/0 | verify",
     "agent started": "idle/4 | discard commit",
     "agent started, file gone": "idle/4 | discard commit",
@@ -242,6 +247,7 @@ const transitions: { readonly [State in keyof typeof states]: Rows } = {
     ...afterReset,
     "connection lost": "idle/4 | cancelTransfer discard",
     "bad signature": "idle/5 | cancelTransfer discard",
+    "package that others need": "idle/12 | cancelTransfer discard",
     verified: "downloaded/0",
     "verified, automatic": "downloaded/0 asking | askPermission",
     "agent started": "verifying push/0 | commit verify",
@@ -252,6 +258,7 @@ const transitions: { readonly [State in keyof typeof states]: Rows } = {
   },
   downloaded: {
     ...afterReset,
+    "component missing": "downloaded/13",
     update: "updating apply/0 board | apply",
     "update by plugin": "updating apply/0 plugin | apply",
     "agent started": "downloaded/0 | commit",
@@ -271,6 +278,7 @@ const transitions: { readonly [State in keyof typeof states]: Rows } = {
   "plugin's package, asking": { ...ofAsking, update: "downloaded/8", permitted: "downloaded/8" },
   "downloaded by a plugin": {
     ...afterReset,
+    "component missing": "downloaded/13",
     update: "downloaded/8",
     "update by plugin": "updating apply/0 plugin | apply",
     "agent started": "downloaded/0 | commit",

@@ -133,6 +133,11 @@ export class World {
     };
   }
 
+  /** What this world is to an agent of another Object, until it boots or the agent is killed. */
+  ports() {
+    return this.#ports(this.#agent);
+  }
+
   #ports(agent: { alive: boolean }) {
     const act = async <T>(name: string, effect: () => T | Promise<T>): Promise<T> => {
       const gone = new Promise<never>(() => {}); // the promise of a machine without power
