@@ -26,6 +26,7 @@ export async function checkRauc(options: CheckOptions): Promise<readonly Finding
     ...configuration.findings,
     ...(configuration.conf === undefined ? [] : await checkConfiguration(configuration.conf, options)),
     ...(await checkService(options, configuration.conf)),
+    ...(configuration.conf?.bootloader === "uboot" ? await checkEnvironment(options.files) : []),
     ...(await checkForeignMarking(options.files)),
     ...(packageDirectory === undefined ? [] : await checkPackageDirectory(packageDirectory)),
   ];
@@ -213,6 +214,21 @@ async function checkMounts({ mountPrefix }: SystemConf, service: RaucService): P
       `umount ${target}: it holds a loop device`,
     ),
   );
+}
+
+/** It is RAUC that reads and writes it, as root; whether there is one copy or two can be seen without. */
+async function checkEnvironment(files: SystemFiles): Promise<readonly Finding[]> {
+  const copies = ((await files.text("etc/fw_env.config")) ?? "")
+    .split("\n")
+    .filter((line) => /^\s*[^#\s]/.test(line));
+  return copies.length === 1
+    ? [
+        warning(
+          "the boot loader's environment has one copy alone (/etc/fw_env.config): a power cut while it is written loses it",
+          "build U-Boot with CONFIG_SYS_REDUNDAND_ENVIRONMENT and name both copies",
+        ),
+      ]
+    : [];
 }
 
 const units = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
