@@ -77,7 +77,14 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
   },
   {
     folder: "agent/config",
-    imports: ["agent/model", "agent/binding", "agent/main.ts", "agent/ports.ts", "platform"],
+    imports: [
+      "agent/model",
+      "agent/binding",
+      "agent/download",
+      "agent/main.ts",
+      "agent/ports.ts",
+      "platform",
+    ],
     node: true,
   },
   {

@@ -154,17 +154,19 @@ interface AnyDef {
   readonly options?: readonly z.core.$ZodType[];
 }
 
-/** What is inside of "optional" and the like; of a union by `type`, the branch that the value says. */
+/** What is inside of "optional" and the like; of a union, the branch that the value means. */
 function unwrapped(schema: z.core.$ZodType, value: unknown): z.core.$ZodType {
   const { innerType, in: input, options } = schema._zod.def as AnyDef;
   if (innerType !== undefined) return unwrapped(innerType, value);
   if (input !== undefined) return unwrapped(input, value);
   if (options === undefined) return schema;
   const type = valueAt(value, ["type"]);
-  const branch = options.find((option) => {
-    const tag = (option._zod.def as AnyDef).shape?.["type"];
-    return tag !== undefined && tag._zod.values?.has(type as string) === true;
-  });
+  const isTagged = (option: z.core.$ZodType) =>
+    (option._zod.def as AnyDef).shape?.["type"]?._zod.values?.has(type as string) === true;
+  const known = (option: z.core.$ZodType) =>
+    Object.keys((option._zod.def as AnyDef).shape ?? {}).filter((key) => valueAt(value, [key]) !== undefined)
+      .length;
+  const branch = options.find(isTagged) ?? options.toSorted((a, b) => known(b) - known(a))[0];
   return branch === undefined ? schema : unwrapped(branch, value);
 }
 

@@ -116,10 +116,15 @@ function located(fault: Fault, { document, isPresent, overrides, values }: Locat
   return { ...place, key: formatKey(path), found, expected, ...(hint !== undefined && { hint }) };
 }
 
+/** Where a secret belongs to, somebody may have written it: it must not get into a log. */
+const secretKeys = /^(key|password|passphrase|secret|psk)$/i;
+
 function showFound({ path, of }: Fault, values: unknown): string {
+  if (of === "value" && secretKeys.test(String(path.at(-1)))) return "a value that is not shown";
   if (of === "key") return `the key ${String(path.at(-1))}`;
   let value: unknown = values;
   for (const part of path) value = (value as Record<string | number, unknown> | undefined)?.[part];
+  if (typeof value === "string" && /:\/\/[^/\s]*@/.test(value)) return "an address with a user or a password";
   return showValue(value);
 }
 

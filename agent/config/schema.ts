@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { boardKeys } from "./sections/board.js";
 import { directoryKeys } from "./sections/directories.js";
+import { downloadKeys } from "./sections/downloads.js";
 import { extensionKeys } from "./sections/extensions.js";
 import { firmwareKeys } from "./sections/firmware.js";
 import { operationKeys } from "./sections/operation.js";
@@ -14,6 +15,7 @@ export const configKeys = {
   ...serverKeys,
   ...boardKeys,
   ...firmwareKeys,
+  ...downloadKeys,
   ...extensionKeys,
   ...directoryKeys,
   ...operationKeys,

@@ -45,6 +45,15 @@ export async function readSecret(source: SecretSource, context: SecretContext): 
   }
 }
 
+/**
+ * For those who read the file themselves.
+ * @throws ConfigError as `readSecret` does
+ */
+export async function secretFile(source: SecretSource, context: SecretContext): Promise<string> {
+  await readSecret(source, context);
+  return secretPath(source, context);
+}
+
 function secretPath(source: SecretSource, { key, credentialsDirectory }: SecretContext): string {
   if ("file" in source) return source.file;
   if (credentialsDirectory !== undefined && isAbsolute(credentialsDirectory)) {

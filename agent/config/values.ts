@@ -113,3 +113,27 @@ export const secretSource = () =>
   );
 
 export type SecretSource = z.output<ReturnType<typeof secretSource>>;
+
+const commandKeys = () => ({
+  program: absolutePath().describe("The executable."),
+  arguments: list(text({ expected: "text" }), 64, "arguments")
+    .optional()
+    .describe("Handed on as they are."),
+  timeLimit: duration(1, 7 * 86_400)
+    .optional()
+    .describe("After it the program is ended."),
+});
+
+/** A program with its arguments, never looked at by a shell. */
+export const command = () => section(commandKeys());
+
+export type CommandConfig = z.output<ReturnType<typeof command>>;
+
+/** The same for a step of a command board. */
+export const step = () =>
+  section({
+    ...commandKeys(),
+    imageOnInput: flag()
+      .optional()
+      .describe("The image comes on standard input, too: for inspect and apply."),
+  });

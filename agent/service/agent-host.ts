@@ -25,6 +25,11 @@ export interface AgentHostOptions {
   readonly onLost: (error: unknown) => void;
 }
 
+const credentials = () => ({
+  credentialsDirectory: process.env["CREDENTIALS_DIRECTORY"],
+  uid: process.getuid?.() ?? 0,
+});
+
 export class AgentHost {
   readonly #options: AgentHostOptions;
   #board: HostedBoard | undefined;
@@ -65,7 +70,9 @@ export class AgentHost {
       clock,
       random,
       log,
+      uid: process.getuid?.() ?? 0,
       onRestart: (cause) => this.#restart(cause),
+      forget: () => this.#forgetEverything(),
     });
     await this.#inTurn(() => this.#begin());
   }
@@ -88,7 +95,7 @@ export class AgentHost {
     const store = createFileStore(config.directories.state);
     this.#updateLock = await openUpdateLock({ store, clock, log });
     const agent = await createAgent({
-      ...agentOptions(config, [this.#updateLock]),
+      ...(await agentOptions(config, { gates: [this.#updateLock], clock, log, ...credentials() })),
       board,
       log,
       plugins: this.#plugins,

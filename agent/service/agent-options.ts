@@ -1,21 +1,41 @@
 /** The configuration of the service in the words of `createAgent`. */
 import type { ServiceConfig } from "../config/service-config.js";
-import type { AgentOptions, VerificationOptions, VersionPolicy } from "../main.js";
-import { seconds, type UpdateGate } from "../ports.js";
+import type {
+  AgentOptions,
+  FirmwareOptions,
+  TrialOptions,
+  VerificationOptions,
+  VersionPolicy,
+} from "../main.js";
+import { type Clock, type Log, seconds, type UpdateGate } from "../ports.js";
+import { downloadOptions, type SecretSurroundings } from "./download-options.js";
+import { given } from "./given.js";
 
 type Configured = Omit<AgentOptions, "board" | "log" | "plugins">;
 
-export function agentOptions(config: ServiceConfig, gates: readonly UpdateGate[]): Configured {
+export interface AgentSurroundings extends SecretSurroundings {
+  /** Asked before the operator's hooks. */
+  readonly gates: readonly UpdateGate[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** @throws ConfigError when a secret cannot be had, or is open to others */
+export async function agentOptions(
+  config: ServiceConfig,
+  surroundings: AgentSurroundings,
+): Promise<Configured> {
   const { stated, directories, servers, endpointName, objects } = config;
-  const { profile, coap } = stated;
+  const { profile, coap, downloads } = stated;
   return {
     endpointName,
     servers,
     objects,
     stateDirectory: directories.state,
     cacheDirectory: directories.cache,
-    firmware: { gates, verification: verificationOptions(config), versions: versionPolicy(config) },
+    firmware: await firmwareOptions(config, surroundings),
     ...given({
+      downloads: downloads && (await downloadOptions(downloads, surroundings)),
       bootstrapServer: stated.bootstrapServer,
       accessControl: stated.accessControl,
       version: stated.version,
@@ -53,8 +73,66 @@ export function verificationOptions({ stated: { firmware = {} } }: ServiceConfig
 export const versionPolicy = ({ stated: { firmware = {} } }: ServiceConfig): VersionPolicy =>
   given({ downgrade: firmware.allowDowngrade, reinstall: firmware.allowReinstall });
 
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+type FirmwareConfig = NonNullable<ServiceConfig["stated"]["firmware"]>;
 
-/** Without what was not said: options that are absent have defaults of their own. */
-export const given = <T extends object>(value: T): Given<T> =>
-  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Given<T>;
+export const defaultHookDirectory = "/etc/lwm2m-agent/hooks.d";
+
+async function firmwareOptions(
+  config: ServiceConfig,
+  { gates, clock, log }: Pick<AgentSurroundings, "gates" | "clock" | "log">,
+): Promise<FirmwareOptions> {
+  const { firmware = {} } = config.stated;
+  const { delivery, maximumResumes, trial = {} } = firmware;
+  return {
+    gates: [...gates, await hookGate(firmware, { clock, log })],
+    trial: await trialOptions(trial, clock),
+    verification: verificationOptions(config),
+    versions: versionPolicy(config),
+    ...given({ delivery, maxResumes: maximumResumes }),
+  };
+}
+
+export async function hookGate(
+  { hooks = {} }: FirmwareConfig,
+  edge: { readonly clock: Clock; readonly log: Log },
+) {
+  const { createHookGate } = await import("../../platform/hooks/gate.js");
+  const { directory = defaultHookDirectory, timeLimit, ...programs } = hooks;
+  return createHookGate({
+    ...edge,
+    directory,
+    programs: Object.fromEntries(
+      Object.entries(given(programs)).map(([name, { program, arguments: words }]) => [
+        name,
+        { program, ...given({ arguments: words }) },
+      ]),
+    ),
+    ...given({ timeLimit: timeLimit === undefined ? undefined : seconds(timeLimit) }),
+  });
+}
+
+export async function healthCheck({ health }: NonNullable<FirmwareConfig["trial"]>, clock: Clock) {
+  if (health === undefined) return undefined;
+  const { createHealthCheck } = await import("../../platform/hooks/health-check.js");
+  const { program, arguments: words, timeLimit } = health;
+  return createHealthCheck({
+    ...{ program, clock },
+    ...given({ arguments: words, timeLimit: timeLimit === undefined ? undefined : seconds(timeLimit) }),
+  });
+}
+
+/** A new image that never reaches its Server again would have to be visited. */
+async function trialOptions(
+  trial: NonNullable<FirmwareConfig["trial"]>,
+  clock: Clock,
+): Promise<TrialOptions> {
+  const { timeLimit = 15 * 60, healthInterval = 10, connectivity = "required", maximumBoots = 5 } = trial;
+  const check = await healthCheck(trial, clock);
+  return {
+    timeLimit: seconds(timeLimit),
+    healthInterval: seconds(healthInterval),
+    connectivity,
+    maximumBoots,
+    ...(check && { health: (signal) => check.health(signal) }),
+  };
+}

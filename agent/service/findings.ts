@@ -10,8 +10,9 @@ import { ConfigError } from "../model/errors.js";
 import { readObjectFile } from "../optional-objects.js";
 import type { Board, Finding, Log } from "../ports.js";
 import { createVerification } from "../verification.js";
-import { verificationOptions } from "./agent-options.js";
+import { healthCheck, hookGate, verificationOptions } from "./agent-options.js";
 import { createBoard } from "./boards.js";
+import { downloadOptions } from "./download-options.js";
 import { loadPlugin } from "./plugin-loader.js";
 
 export async function findingsOf(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
@@ -20,6 +21,8 @@ export async function findingsOf(config: ServiceConfig, log: Log): Promise<reado
     ...endpointName(config),
     ...(await folders(config)),
     ...(await extensions(config)),
+    ...(await operatorPrograms(config, log)),
+    ...(await secrets(config)),
     ...(await board(config, log)),
   ];
 }
@@ -97,6 +100,27 @@ async function extensions({ plugins, objects }: ServiceConfig): Promise<readonly
   return (await Promise.all(checks.map(attempt))).flat();
 }
 
+async function operatorPrograms({ stated }: ServiceConfig, log: Log): Promise<readonly Finding[]> {
+  const clock = createSystemClock();
+  const { firmware = {} } = stated;
+  const gate = await hookGate(firmware, { clock, log });
+  const health = await healthCheck(firmware.trial ?? {}, clock);
+  return [...(await gate.check()), ...((await health?.check()) ?? [])];
+}
+
+async function secrets({ stated }: ServiceConfig): Promise<readonly Finding[]> {
+  try {
+    await downloadOptions(stated.downloads ?? {}, {
+      credentialsDirectory: process.env["CREDENTIALS_DIRECTORY"],
+      uid: process.getuid?.() ?? 0,
+    });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return [finding("error", error.message)];
+    throw error;
+  }
+}
+
 async function board(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
   try {
     const made = await createBoard(config.board, {
@@ -104,7 +128,9 @@ async function board(config: ServiceConfig, log: Log): Promise<readonly Finding[
       clock: createSystemClock(),
       random: systemRandom,
       log,
+      uid: process.getuid?.() ?? 0,
       onRestart: () => undefined,
+      forget: async () => undefined,
     });
     try {
       return [...((await made.check?.()) ?? []), ...(await signatures(config, made, log))];

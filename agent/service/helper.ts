@@ -122,9 +122,16 @@ function boardOf(
       `board.type: ${type} has nothing that a helper could do: lwm2m-agent-helper is not needed`,
     );
   }
-  // Here the work is done, so it is not handed on.
-  const itself = { ...config.board, helper: false };
-  return createBoard(itself, { ...context, directories, random: systemRandom, onRestart: () => undefined });
+  return createBoard(config.board, {
+    ...context,
+    directories,
+    random: systemRandom,
+    uid: process.getuid?.() ?? 0,
+    isHelper: true,
+    onRestart: () => undefined,
+    // The state is the agent's. It has the right to forget it, and this process has not.
+    forget: async () => undefined,
+  });
 }
 
 const stopped = (log: Log): Promise<void> =>

@@ -19,7 +19,9 @@ async function boardOf(directory: string, board: string) {
     clock: createSystemClock(),
     random: systemRandom,
     log: createRecordingLog(),
+    uid: 0,
     onRestart: () => undefined,
+    forget: async () => undefined,
   });
 }
 
@@ -63,4 +65,26 @@ test("where nothing is found, no firmware is taken, and the way out is named", a
   const board = await boardOf(temporaryDirectory(), "{ type: auto, modelNumber: Box }");
   expect(board.name).toBe("none");
   expect((await board.describe()).modelNumber).toBe("Box");
+});
+
+test("what needs root is done by the helper, unless the agent is root or says otherwise", async () => {
+  const context = {
+    directories: { state: "/state", cache: "/cache", runtime: "/run" },
+    clock: createSystemClock(),
+    random: systemRandom,
+    log: createRecordingLog(),
+    uid: 990,
+    onRestart: () => undefined,
+    forget: async () => undefined,
+  };
+  const remote = await createBoard({ type: "edison" }, context);
+  const local = await createBoard({ type: "edison", helper: false }, context);
+  const asRoot = await createBoard({ type: "edison" }, { ...context, uid: 0 });
+  const inHelper = await createBoard({ type: "edison", helper: true }, { ...context, isHelper: true });
+  expect([remote, local, asRoot, inHelper].map((board) => board.constructor.name)).toEqual([
+    "RemoteBoard",
+    "EdisonBoard",
+    "EdisonBoard",
+    "EdisonBoard",
+  ]);
 });

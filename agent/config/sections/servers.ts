@@ -19,6 +19,7 @@ export function whyNoServerUri(uri: string): string | undefined {
   }
   if (/^(coap\+tcp|mqtts?|https?):/i.test(uri)) return "This version speaks CoAP over UDP: use coap://";
   if (!uri.includes("://")) return `Say coap://${uri}`;
+  if (/:\/\/[^/]*@/.test(uri)) return "An address holds no user and no password";
   try {
     parseServerUri(uri);
     return undefined;

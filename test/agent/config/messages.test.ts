@@ -57,7 +57,7 @@ const faults: readonly (readonly [name: string, content: string, message: string
   [
     "a key of another type of board",
     `${server}\nboard: { type: none, applyDuration: 5 }`,
-    "agent.yaml:2:22: board.applyDuration: found an unknown key, expected one of type, manufacturer, modelNumber, hardwareVersion",
+    "agent.yaml:2:22: board.applyDuration: found an unknown key, expected one of type, manufacturer, modelNumber, serialNumber, hardwareVersion, restart",
   ],
   [
     "a value that is not one of those that there are",
@@ -140,6 +140,16 @@ const faults: readonly (readonly [name: string, content: string, message: string
     "an address with parts that it cannot have",
     'servers: [{ uri: "coap://localhost?x" }]',
     `agent.yaml:1:18: servers[0].uri: found "coap://localhost?x", expected ${uriExpected}. "coap://localhost?x" has parts that a server address cannot have: a server address looks like coap://host:5683`,
+  ],
+  [
+    "an address with a password",
+    "servers: [{ uri: coap://me:hunter2@localhost }]",
+    `agent.yaml:1:18: servers[0].uri: found an address with a user or a password, expected ${uriExpected}. An address holds no user and no password`,
+  ],
+  [
+    "a key that one of two forms does not have",
+    `${server}\ndownloads: { proxy: { url: "http://proxy", bypas: [a] } }`,
+    "agent.yaml:2:44: downloads.proxy.bypas: found an unknown key, expected one of url, bypass, user, password. Did you mean bypass?",
   ],
   [
     "a Bootstrap-Server without address",
@@ -230,6 +240,53 @@ const faults: readonly (readonly [name: string, content: string, message: string
     "a block size that CoAP does not have",
     `${server}\ncoap: { blockSize: 100 }`,
     "agent.yaml:2:20: coap.blockSize: found 100, expected one of 16, 32, 64, 128, 256, 512, 1024",
+  ],
+  [
+    "a command that is no section",
+    `${server}\nboard: { type: command, commands: { apply: /usr/bin/apply } }`,
+    'agent.yaml:2:44: board.commands.apply: found "/usr/bin/apply", expected a section with keys such as program, arguments, timeLimit',
+  ],
+  [
+    "a command board without the step that counts",
+    `${server}\nboard: { type: command, commands: {} }`,
+    "agent.yaml:2:25: board.commands.apply: found nothing, expected a section with keys such as program, arguments, timeLimit",
+  ],
+  [
+    "a program that is looked for in PATH",
+    `${server}\nfirmware: { hooks: { before-apply: { program: reboot-check } } }`,
+    'agent.yaml:2:47: firmware.hooks.before-apply.program: found "reboot-check", expected an absolute path, such as /etc/lwm2m-agent/file. Begin with a slash: /reboot-check',
+  ],
+  [
+    "a hook that there is not",
+    `${server}\nfirmware: { hooks: { before-aply: { program: /bin/true } } }`,
+    expect.stringMatching(
+      /^agent\.yaml:2:22: firmware\.hooks\.before-aply: found an unknown key, expected one of directory, .*\. Did you mean before-apply\?$/,
+    ),
+  ],
+  [
+    "one slot where there have to be two",
+    `${server}\nboard: { type: raspberry-pi, slots: [{ partition: 2, boot: /dev/a, root: /dev/b }] }`,
+    "agent.yaml:2:37: board.slots: found a list of 1, expected a list of two slots, each with partition, boot and root",
+  ],
+  [
+    "a secret in the place of its file",
+    `${server}\ndownloads: { tls: { key: hunter2 } }`,
+    'agent.yaml:2:26: downloads.tls.key: found a value that is not shown, expected where the secret lies: "file: /path" or "credential: name", never the secret itself',
+  ],
+  [
+    "a password in the address of a proxy",
+    `${server}\ndownloads: { proxy: { url: "http://me:hunter2@proxy:3128" } }`,
+    "agent.yaml:2:28: downloads.proxy.url: found an address with a user or a password, expected an address as http://host:port; user and password have keys of their own",
+  ],
+  [
+    "a time of day that there is not",
+    `${server}\ndownloads: { windows: [{ from: "22:30", to: "25:00" }] }`,
+    'agent.yaml:2:45: downloads.windows[0].to: found "25:00", expected a time of day as "22:30"',
+  ],
+  [
+    "a day that there is not",
+    `${server}\ndownloads: { windows: [{ days: [mon], from: "22:30", to: "04:00" }] }`,
+    'agent.yaml:2:33: downloads.windows[0].days[0]: found "mon", expected one of sunday, monday, tuesday, wednesday, thursday, friday, saturday',
   ],
   [
     "a list as the whole file",

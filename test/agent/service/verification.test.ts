@@ -7,6 +7,7 @@ import { findingsOf } from "../../../agent/service/findings.js";
 import { formatPublicKey, keyIdOf } from "../../../platform/package/keys.js";
 import { temporaryDirectory } from "../../platform/files/temporary-directory.js";
 import { testKeys } from "../../platform/package/packages.js";
+import { createSimulatedClock } from "../../simulated/clock.js";
 import { createRecordingLog } from "../../simulated/log.js";
 
 /** A configuration with these keys of `firmware`, in a folder of its own. */
@@ -31,18 +32,24 @@ const found = async (firmware: string, board?: string) =>
     ({ level, found }) => `${level}: ${found}`,
   );
 
+/** What `createAgent` is told of firmware. */
+async function firmwareOf(config: Awaited<ReturnType<typeof configured>>) {
+  const surroundings = { gates: [], clock: createSimulatedClock(), log: createRecordingLog() };
+  return (await agentOptions(config, { ...surroundings, credentialsDirectory: undefined, uid: 0 })).firmware;
+}
+
 test("what the operator says of signatures and versions reaches the agent", async () => {
   const config = await configured(
     "{ keys: [/etc/keys], requireSignature: false, compatible: [gateway-2], allowDowngrade: true, allowReinstall: false }",
   );
-  expect(agentOptions(config, []).firmware).toMatchObject({
+  expect(await firmwareOf(config)).toMatchObject({
     verification: { keys: ["/etc/keys"], required: false, compatible: ["gateway-2"] },
     versions: { downgrade: true, reinstall: false },
   });
 });
 
 test("what they do not say is left to the agent", async () => {
-  expect(agentOptions(await configured("{ maximumSize: 1 MiB }"), []).firmware).toMatchObject({
+  expect(await firmwareOf(await configured("{ maximumSize: 1 MiB }"))).toMatchObject({
     verification: {},
     versions: {},
   });
