@@ -264,6 +264,20 @@ describe("a package that cannot be used", () => {
   });
 });
 
+test.each([
+  { name: "Reboot", path: "/3/0/4", reason: "server-request" },
+  { name: "Factory Reset", path: "/3/0/5", reason: "factory-reset" },
+])("$name is answered first, acts afterwards, and is the reason that the device then gives", async (row) => {
+  await start();
+  expect((await server.read("/42770/0/0")).payload).toBe("first-start");
+  const registered = server.registration();
+  expect((await server.execute(row.path)).code).toBe("2.04");
+  await registered;
+  expect(device.restarts()).toBe(1);
+  expect((await server.read("/42770/0/0")).payload).toBe(row.reason);
+  expect(device.agent().status().restartReason).toBe(row.reason);
+});
+
 test("a component is updated by Advanced Firmware Update, and by that Object alone", async () => {
   const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-component-"));
   const inner = createSimulatedBoard({

@@ -42,6 +42,7 @@ async function manage() {
       const status = `${state}/${result}`;
       if (status !== seen.at(-1)) {
         seen.push(status);
+        process.stderr.write(`${status} at ${Math.round(performance.now())} ms\n`);
         asked = undefined;
       }
       const version = await read(paths.firmwareVersion);
@@ -54,8 +55,9 @@ async function manage() {
         asked = status;
         await server.execute(name, paths.update);
       }
-    } catch {
+    } catch (error) {
       asked = undefined; // it restarts, or does not listen yet
+      if (!String(error).includes("not registered")) process.stderr.write(`${error}\n`);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -38,8 +38,11 @@ export interface Ending {
   readonly home: string;
 }
 
-/** Longer than any wait of the agent that a story may meet: 30 s for a restart that was asked for before. */
-const STUCK = 60_000;
+/**
+ * For two stories, and longer than any wait of the agent that they may meet: 30 s for a restart that was asked for before, 93 s
+ * of the Server for an answer that the device took with it.
+ */
+const STUCK = 150_000;
 
 /** Where stories happen, and where their package is. */
 interface Place {
@@ -76,7 +79,7 @@ function begin(
   const ended = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      reject(new Error(`stuck: ${JSON.stringify(stories)}`));
+      reject(new Error(`stuck: ${JSON.stringify(stories)}, after ${complaint}`));
     }, STUCK);
     child.on("error", reject);
     child.on("close", (code, signal) => {
