@@ -36,7 +36,7 @@ export interface DownloadOptions {
   /** A download begins after a random part of this, so that a fleet does not come as one: 0. */
   readonly startDelay?: Millis;
   readonly tls?: DownloadTlsOptions;
-  /** `environment`, which is the default, takes http_proxy, https_proxy, all_proxy and no_proxy. */
+  /** `environment`, which is the default, takes http_proxy, https_proxy, all_proxy and no_proxy; never for this device. */
   readonly proxy?: "environment" | "none" | DownloadProxyOptions;
 }
 

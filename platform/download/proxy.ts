@@ -20,6 +20,9 @@ export function createProxyChoice(
   return (target) => (isBypassed(target) ? undefined : url);
 }
 
+/** What is on this device is never where its environment wants a proxy, as Go has it, too. */
+const loopback = ["localhost", "127.0.0.0/8", "::1"];
+
 function fromEnvironment(environment: Environment): ProxyFor {
   const find = (...names: readonly string[]) => {
     const name = names.find((one) => (environment[one] ?? "") !== "");
@@ -32,7 +35,7 @@ function fromEnvironment(environment: Environment): ProxyFor {
     "https:": find("https_proxy", "HTTPS_PROXY") ?? all,
   };
   const entries = environment["no_proxy"] ?? environment["NO_PROXY"] ?? "";
-  const isBypassed = bypass(entries.split(/[\s,]+/).filter((entry) => entry !== ""));
+  const isBypassed = bypass([...loopback, ...entries.split(/[\s,]+/).filter((entry) => entry !== "")]);
   return (target) =>
     isBypassed(target) ? undefined : proxies[target.protocol === "https:" ? "https:" : "http:"];
 }

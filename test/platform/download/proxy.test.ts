@@ -41,6 +41,10 @@ test.each<[string, string, boolean]>([
   ["2001:db8::/32", "http://[2001:db8:1::1]/", true],
   ["2.1", "http://192.0.2.1/", false],
   ["", "http://example.com/", false],
+  ["", "http://localhost:8080/", true],
+  ["", "http://127.0.0.2/", true],
+  ["", "http://[::1]/", true],
+  ["", "http://localhost.example.com/", false],
 ])("no_proxy=%s takes %s past the proxy: %s", (no_proxy, target, expected) =>
   expect(chosen({ http_proxy: "http://p:1", no_proxy }, target)).toBe(expected ? undefined : "p:1"),
 );

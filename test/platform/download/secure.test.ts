@@ -246,13 +246,13 @@ describe("a proxy", () => {
     );
   });
 
-  test("of the environment is taken, unless the host is among those without", async () => {
+  test("of the environment is taken, unless the host is this one, or it is not to be", async () => {
     const { origin } = await startPackageServer([whole(image)]);
     const proxy = await startProxy();
     const named = origin.replace("127.0.0.1", "firmware.invalid");
     await download(`${named}/fw`, {}, { environment: { http_proxy: `http://${proxy.host}` } });
     expect(proxy.requests).toHaveLength(1);
-    const environment = { http_proxy: `http://${proxy.host}`, no_proxy: "127.0.0.0/8" };
+    const environment = { http_proxy: `http://${proxy.host}`, no_proxy: "example.com" };
     await download(`${origin}/fw`, {}, { environment });
     await download(
       `${origin}/fw`,
