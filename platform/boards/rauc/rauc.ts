@@ -210,11 +210,17 @@ class RaucBoard implements Board {
   /** The bundle that a dead service leaves mounted is in nobody's way: the next installation mounts over it. */
   async #installAgainIfServiceDies(path: string, options: ApplyOptions): Promise<void> {
     const { clock, log, installationLimit = millis(2 * 60 * 60 * 1000) } = this.#options;
+    let furthest = 0;
+    const progress: ApplyOptions["progress"] = (fraction, message) => {
+      furthest = Math.max(furthest, fraction);
+      options.progress(furthest, message);
+    };
     for (let beginning = 1; ; beginning++) {
       try {
         return await this.#withBus((bus) =>
           install({
             ...options,
+            progress,
             bus,
             path,
             transaction: options.attempt,
