@@ -176,6 +176,8 @@ export interface FirmwareComponent {
   readonly board: Board;
   /** Names of other components that a package changes as well: they must not be in the middle of an update. */
   readonly affects?: (offered: PackageInfo) => readonly string[];
+  /** Names by which a package may say that it is for this component; what its board says of itself unless told. */
+  readonly compatible?: readonly string[];
 }
 
 export interface AgentOptions extends RegistrationOptions {
@@ -343,49 +345,55 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { gates = [], verification = {}, versions = {}, ...firmware } = options.firmware ?? {};
   const gate = composeGates(gates);
   const restarts = createRestartReasons({ store, log, bootId: () => board.bootId() });
-  const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
-    verifier: createVerification(verification, {
-      board,
-      log,
-      fetchSmall: signatureDownloads(
-        // A signature follows its package at once, whatever the hour.
-        (maximumSize) =>
-          createDownloads({
-            ...downloads,
-            options: { ...downloads.options, windows: [], startDelay: seconds(0) },
-            maximumSize,
-          }),
-        options.cacheDirectory,
-      ),
-    }),
+  const shared = {
     acceptance: acceptanceOf(versions),
     ...firmware,
     ...(gate && { gate }),
     connectivity,
-    beforeRestart: (why) => restarts.plan(why),
+    beforeRestart: (why: "firmware-update" | "rollback") => restarts.plan(why),
+    ...{ store, clock, random: systemRandom, log },
+  };
+  /** Where packages for a board come to, and who looks at them before it. */
+  const packagesFor = (board: Board, directory: string, rules: VerificationOptions) => ({
+    board,
+    ...packagesIn(directory),
+    verifier:
+      firmware.verifier ??
+      createVerification(rules, {
+        board,
+        log,
+        fetchSmall: signatureDownloads(
+          // A signature follows its package at once, whatever the hour.
+          (maximumSize) =>
+            createDownloads({
+              ...downloads,
+              options: { ...downloads.options, windows: [], startDelay: seconds(0) },
+              maximumSize,
+            }),
+          directory,
+        ),
+      }),
+  });
+  const firmwareUpdate: FirmwareUpdateObject = createFirmwareUpdate({
+    ...shared,
+    ...packagesFor(board, options.cacheDirectory, verification),
     admit: () => {
       if (!components.isBusy()) return;
       throw new RequestError("4.05", "an update by Advanced Firmware Update (/33629) is under way");
     },
-    ...packagesIn(options.cacheDirectory),
-    board,
-    store,
-    clock,
-    random: systemRandom,
-    log,
     hooks: pluginHost.firmwareUpdateHooks(),
   });
+  const { compatible: _, ...componentRules } = verification; // names the device, not its parts
   const components: AdvancedFirmwareUpdateObject = createAdvancedFirmwareUpdate({
-    ...firmware,
-    ...(gate && { gate }),
-    connectivity,
-    beforeRestart: (why) => restarts.plan(why),
-    components: (options.components ?? []).map((component, index) => ({
+    ...shared,
+    components: (options.components ?? []).map(({ compatible, ...component }, index) => ({
       ...component,
-      ...packagesIn(join(options.cacheDirectory, `component-${index}`)),
+      ...packagesFor(component.board, join(options.cacheDirectory, `component-${index}`), {
+        ...componentRules,
+        ...(compatible && { compatible }),
+      }),
     })),
     isOtherBusy: () => firmwareUpdate.state().name !== "idle",
-    ...{ store, clock, random: systemRandom, log },
   });
   const objects = [
     createSecurity(accountStore),

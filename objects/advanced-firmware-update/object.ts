@@ -23,10 +23,10 @@ import { targetsOf } from "./targets.js";
 
 type Shared = Omit<
   DeliveryOptions,
-  "board" | "storage" | "downloaders" | "objectInstanceId" | "recordName" | "hooks" | "admit"
+  "board" | "storage" | "downloaders" | "verifier" | "objectInstanceId" | "recordName" | "hooks" | "admit"
 >;
 
-export interface Component extends Pick<DeliveryOptions, "storage" | "downloaders"> {
+export interface Component extends Pick<DeliveryOptions, "storage" | "downloaders" | "verifier"> {
   /** What Servers read as Component Name (/33629/x/14). */
   readonly name: string;
   readonly board: Board;
@@ -111,9 +111,10 @@ class Components {
 
   #createInstance(component: Component, id: number): Instance {
     const { components: _, isOtherBusy, beforeRestart, acceptance, ...shared } = this.#options;
-    const { board, storage, downloaders } = component;
+    const { board, storage, downloaders, verifier } = component;
     const { options, delivery } = deliveryOf({
       ...shared,
+      ...(verifier && { verifier }),
       ...{ board, storage, downloaders, objectInstanceId: id, recordName: `firmware-update-${id}` },
       admit: () => {
         if (isOtherBusy()) throw new RequestError("4.05", "an update by Firmware Update (/5) is under way");

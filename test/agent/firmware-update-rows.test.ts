@@ -278,16 +278,15 @@ test.each([
   expect(device.agent().status().restartReason).toBe(row.reason);
 });
 
-test("a component is updated by Advanced Firmware Update, and by that Object alone", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-component-"));
+/** It starts its new firmware by itself, without the device. */
+async function createRadioModule(directory: string): Promise<Board> {
   const inner = createSimulatedBoard({
     ...{ directory, firmwareVersion: "1.0", clock: createSystemClock(), random: systemRandom },
     onRestart: () => {},
     applyDuration: millis(50),
   });
   await inner.boot();
-  /** A radio module: it starts its new firmware by itself, without the device. */
-  const board: Board = {
+  return {
     name: "radio module",
     bootId: () => inner.bootId(),
     describe: () => inner.describe(),
@@ -303,6 +302,11 @@ test("a component is updated by Advanced Firmware Update, and by that Object alo
     restart: () => inner.restart(),
     factoryReset: () => inner.factoryReset(),
   };
+}
+
+test("a component is updated by Advanced Firmware Update, and by that Object alone", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-component-"));
+  const board = await createRadioModule(directory);
   await start({}, {}, { components: [{ name: "radio", board }] });
   const read = async (resource: number) => (await server.read(`/33629/0/${resource}`)).payload;
   expect([await read(3), await read(5), await read(14), await read(15)]).toEqual(["0", "0", "radio", "1.0"]);
@@ -321,6 +325,19 @@ test("a component is updated by Advanced Firmware Update, and by that Object alo
   expect((await push(image)).code).toBe("2.04");
   await becomes("2/0");
   expect((await server.block("/33629/0/0", image, 0)).code).toBe("4.05");
+  await rm(directory, { recursive: true });
+});
+
+test("a component takes only what is signed, where the operator asks for that", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "lwm2m-agent-component-"));
+  const components = [{ name: "radio", board: await createRadioModule(directory) }];
+  await start({ verification: { required: true } }, {}, { components });
+  for (const object of [5, 33629]) {
+    const result = async () => (await server.read(`/${object}/0/5`)).payload;
+    expect((await server.push(`/${object}/0/0`, image)).code).toBe("2.04");
+    await expect.poll(result, { timeout: 10_000 }).toBe("5");
+    expect((await server.read(`/${object}/0/3`)).payload).toBe("0");
+  }
   await rm(directory, { recursive: true });
 });
 

@@ -276,6 +276,25 @@ test("a device uses one of its two Objects at a time", async () => {
   expect(agent.object.isBusy()).toBe(true);
 });
 
+test("each component has a verifier of its own, which its packages cannot go around", async () => {
+  const gateway = new Gateway();
+  const agent = await gateway.start({
+    components: gateway.worlds.map((world, id) => {
+      const { store: _, ...ports } = world.ports();
+      const verify = async () => {
+        if (id === 1) throw new PackageError("integrity", "not signed for the radio");
+        return {};
+      };
+      return { ...ports, name: gateway.names[id] ?? "", verifier: { verify } };
+    }),
+  });
+  await agent.download(0);
+  await agent.write("packageUri", uri("2.0"), 1);
+  await agent.soon();
+  expect(await agent.status(1)).toBe("0/5");
+  expect(gateway.world(1).acts).not.toContain("inspect");
+});
+
 test("each component has a trial of its own", async () => {
   const gateway = new Gateway();
   const agent = await gateway.start({ trial: unhealthy });
