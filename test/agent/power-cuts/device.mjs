@@ -20,7 +20,15 @@ const clock = createSystemClock();
 const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
-const server = await createManagementServer({ clock, random: systemRandom, log: silent, port: 0 });
+/** A request that a restart swallowed is made again soon. */
+const requestTimeout = seconds(5);
+const server = await createManagementServer({
+  clock,
+  random: systemRandom,
+  log: silent,
+  port: 0,
+  requestTimeout,
+});
 const name = "device";
 const paths = {
   packageUri: [5, 0, 1],
