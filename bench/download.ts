@@ -96,7 +96,8 @@ async function timeCurl(uri: string, directory: string): Promise<number | undefi
 function runServer(): void {
   const piece = randomBytes(megabyte);
   const server = createServer((_, response) => {
-    response.writeHead(200, { "content-length": megabytes * megabyte });
+    // With an ETag, as a real one: so the durable part is on record all the way.
+    response.writeHead(200, { "content-length": megabytes * megabyte, etag: `"1"` });
     let sent = 0;
     const send = () => {
       while (sent < megabytes) {

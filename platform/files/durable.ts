@@ -18,6 +18,12 @@ export const draftOf = (path: string) => `${path}~`;
  * rejects it is the old one, unless all was done except to make the rename durable.
  */
 export async function replaceFile(path: string, content: Uint8Array, files: FileOperations = node) {
+  await exchangeFile(path, content, files);
+  await syncDirectory(dirname(path), files);
+}
+
+/** The same at half the cost, where the old content does no harm: it may come back with a crash that follows soon. */
+export async function exchangeFile(path: string, content: Uint8Array, files: FileOperations = node) {
   const draft = draftOf(path);
   try {
     const file = await files.open(draft, "w", fileMode);
@@ -33,7 +39,6 @@ export async function replaceFile(path: string, content: Uint8Array, files: File
     await node.rm(draft, { force: true }).catch(() => {}); // the first error says more
     throw error;
   }
-  await syncDirectory(dirname(path), files);
 }
 
 /** Makes created, renamed and removed names durable. */

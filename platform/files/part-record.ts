@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { PackageSource } from "../../agent/ports.js";
 import { errorCode } from "../system-error.js";
-import { replaceFile } from "./durable.js";
+import { exchangeFile } from "./durable.js";
 
 export interface PartRecord {
   readonly source: PackageSource;
@@ -10,9 +10,9 @@ export interface PartRecord {
   readonly durable: number;
 }
 
-/** Resolves when it is durable. After a crash either the old or the new one is there, whole. */
+/** After a crash the new one is there, or an older one, whole, which is true as well: it names fewer bytes. */
 export const writePartRecord = (path: string, { source, durable }: PartRecord): Promise<void> =>
-  replaceFile(path, Buffer.from(JSON.stringify({ ...source, durable })));
+  exchangeFile(path, Buffer.from(JSON.stringify({ ...source, durable })));
 
 /** undefined when there is none, or none that can be believed: the package is fetched anew then. */
 export async function readPartRecord(path: string): Promise<PartRecord | undefined> {
