@@ -186,6 +186,7 @@ function faultsBetween(config: StatedConfig, values: Readonly<Record<string, unk
         kind: "missing",
         expected:
           'at least one Server, as in "servers: [{ uri: coap://lwm2m.example.com }]", or a bootstrapServer',
+        hint: "`lwm2m-agent init` writes a configuration",
       });
     }
   }

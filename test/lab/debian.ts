@@ -4,7 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -16,10 +16,13 @@ const packages = [
   "bash-completion",
   "dbus",
   "e2fsprogs",
+  "faketime",
+  "iproute2",
   "libpam-systemd",
   "libubootenv-tool",
   "nodejs",
   "polkitd",
+  "procps",
   "rauc",
   "rauc-service",
   "squashfs-tools",
@@ -33,7 +36,7 @@ const cache = "/var/tmp/lwm2m-agent-lab";
 /** @returns the folder of its root, which nobody may write to */
 export async function debian(): Promise<string> {
   requireRoot();
-  const root = join(cache, `${release}-1`);
+  const root = join(cache, `${release}-2`);
   if (existsSync(root)) return root;
   const partial = `${root}.part`;
   await rm(partial, { recursive: true, force: true });
@@ -47,8 +50,6 @@ export async function debian(): Promise<string> {
         : error.stdout;
     throw new Error(`no Debian ${release} to test in: ${why?.slice(-2000)}`, { cause: error });
   });
-  // No service starts when a package is installed into a root that is not booted.
-  await writeFile(join(partial, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   await rm(join(partial, "var/cache/apt/archives"), { recursive: true, force: true });
   await rename(partial, root);
   return root;

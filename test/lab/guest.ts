@@ -38,7 +38,7 @@ export class Guest {
   readonly root: string;
   readonly disk: string;
   readonly #folder: string;
-  readonly #options: GuestOptions;
+  #options: GuestOptions;
   #nspawn: ChildProcess | undefined;
   #ended: Promise<GuestEnd> = Promise.resolve("off");
   #boots = 0;
@@ -108,6 +108,11 @@ export class Guest {
       program,
       ...words,
     );
+  }
+
+  /** From the next boot on. */
+  change(options: GuestOptions): void {
+    this.#options = { ...this.#options, ...options };
   }
 
   /** Resolves when its systemd has reached `basic.target` and started what follows. */
@@ -183,6 +188,15 @@ export class Guest {
     const { code, stdout, stderr } = await this.run(program, ...words);
     if (code !== 0) throw new Error(`${program} ${words.join(" ")} ended with ${code}: ${stderr || stdout}`);
     return stdout;
+  }
+
+  /** Runs a program of this machine in the network of the guest. @returns what ends it */
+  async inItsNetwork(program: string, ...words: string[]): Promise<() => void> {
+    const leader = await this.#leader();
+    const child = spawn("nsenter", ["-t", `${leader}`, "-n", "--", program, ...words], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    return () => void child.kill();
   }
 
   journal(unit: string): Promise<string> {

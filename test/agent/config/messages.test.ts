@@ -104,7 +104,7 @@ const faults: readonly (readonly [name: string, content: string, message: string
   [
     "no Server at all",
     "endpointName: kitchen",
-    'agent.yaml:1:1: servers: found nothing, expected at least one Server, as in "servers: [{ uri: coap://lwm2m.example.com }]", or a bootstrapServer',
+    'agent.yaml:1:1: servers: found nothing, expected at least one Server, as in "servers: [{ uri: coap://lwm2m.example.com }]", or a bootstrapServer. `lwm2m-agent init` writes a configuration',
   ],
   [
     "a list that is none",
