@@ -10,15 +10,18 @@ const syncInterval = 8 * 1024 ** 2;
 export interface PackageFileOptions {
   /** What is in the file already: its bytes, and the SHA-256 over them so far. */
   readonly start?: { readonly size: number; readonly hash: Hash };
-  /** Told how many bytes are durable, each time that some more are. What it throws ends the file as a failed write does. */
-  readonly onDurable?: (size: number) => Promise<void>;
+  /**
+   * Told how many bytes are durable, each time that some more are, and when no more will be. What it throws ends the file as a
+   * failed write does.
+   */
+  readonly onDurable?: (size: number, isLast: boolean) => Promise<void>;
 }
 
 /** A file that grows at its end and is hashed on the way, in constant memory. Calls come one after the other. */
 export class PackageFile {
   readonly #file: FileHandle;
   readonly #hash: Hash;
-  readonly #onDurable: (size: number) => Promise<void>;
+  readonly #onDurable: (size: number, isLast: boolean) => Promise<void>;
   #block = Buffer.allocUnsafe(blockSize);
   #spare = Buffer.allocUnsafe(blockSize);
   #filled = 0;
@@ -69,7 +72,7 @@ export class PackageFile {
       await this.#writing;
       await this.#syncing;
       await this.#file.datasync();
-      await this.#onDurable(this.#size);
+      await this.#onDurable(this.#size, true);
     } finally {
       await this.close();
     }
@@ -97,7 +100,7 @@ export class PackageFile {
   async #startSync(written: number): Promise<void> {
     this.#unsynced = 0;
     await this.#syncing;
-    this.#syncing = this.#file.datasync().then(() => this.#onDurable(written));
+    this.#syncing = this.#file.datasync().then(() => this.#onDurable(written, false));
     this.#syncing.catch(() => {}); // awaited by the next one
   }
 }

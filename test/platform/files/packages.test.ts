@@ -138,7 +138,7 @@ describe("after a cut", () => {
       await writer.write(piece);
       expect(told()).toBeLessThanOrEqual(statSync(join(directory, "package.part")).size);
     }
-    expect(told()).toBeGreaterThan(8 * 1024 ** 2);
+    expect(told()).toBeGreaterThan(7 * 1024 ** 2);
     await writer.discard();
     expect(readdirSync(directory)).toEqual([]);
   });
