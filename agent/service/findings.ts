@@ -3,6 +3,8 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createSystemClock } from "../../platform/clock.js";
+import { SystemFiles } from "../../platform/linux/files.js";
+import { checkWatchdog } from "../../platform/linux/watchdog.js";
 import { systemRandom } from "../../platform/random.js";
 import { describeError } from "../../platform/system-error.js";
 import type { ServiceConfig } from "../config/service-config.js";
@@ -24,8 +26,13 @@ export async function findingsOf(config: ServiceConfig, log: Log): Promise<reado
     ...(await operatorPrograms(config, log)),
     ...(await secrets(config)),
     ...(await board(config, log)),
+    ...(await watchdog(config)),
   ];
 }
+
+/** On a board that is none of ours nothing is installed that could hang. */
+const watchdog = async ({ board: { type } }: ServiceConfig): Promise<readonly Finding[]> =>
+  type === "none" || type === "simulated" ? [] : checkWatchdog(new SystemFiles("/"));
 
 const finding = (level: Finding["level"], found: string, remedy = ""): Finding => ({ level, found, remedy });
 

@@ -30,7 +30,7 @@ export interface HelperOptions {
 }
 
 /** Boards that need nobody's help. */
-const withoutHelp = ["none", "simulated", "auto"];
+const withoutHelp = ["none", "simulated"];
 /** When a socket unit starts it again. */
 const idleTime = seconds(60);
 
