@@ -46,7 +46,8 @@ afterAll(async () => {
 async function install(): Promise<void> {
   const program = join(guest.root, "usr/lib/lwm2m-agent");
   await mkdir(program, { recursive: true });
-  await run("mount", ["--bind", project, program]); // it goes with the root of the guest
+  // It goes with the root of the guest. Read-only: whatever clears the guest away must not reach the project.
+  await run("mount", ["-o", "bind,ro", project, program]);
   await guest.write(
     "/usr/bin/lwm2m-agent",
     '#!/bin/sh\nexec node /usr/lib/lwm2m-agent/dist/agent/cli/main.js "$@"\n',
