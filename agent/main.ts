@@ -248,6 +248,8 @@ export interface AgentStatus {
   }[];
   readonly bootstrap: BootstrapState["name"];
   readonly observations: number;
+  /** Notifications that are kept for Servers that cannot be reached. */
+  readonly keptNotifications: number;
   /** Why the board started the last time; undefined before `start`, and where it cannot tell its boots apart. */
   readonly restartReason: RestartReason | undefined;
   readonly firmware: {
@@ -577,6 +579,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       })),
       bootstrap: bootstrap.state.name,
       observations: client.observationCount,
+      keptNotifications: client.keptCount,
       restartReason: restarts.reason(),
       firmware: {
         state: stateNumbers[firmwareUpdate.state().name],

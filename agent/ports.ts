@@ -151,6 +151,8 @@ export interface DownloadProgress {
   readonly received: number;
   /** Bytes expected in all, as far as the sender said. */
   readonly total: number | undefined;
+  /** Bytes of these that an earlier run had brought. */
+  readonly takenUp?: number;
   /** Bytes per second, of late. */
   readonly rate?: number;
   /** What it waits for, as a sentence for people; undefined while bytes may come. */

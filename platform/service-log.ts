@@ -6,6 +6,7 @@ import { fstatSync } from "node:fs";
 import { type DestinationStream, type Logger, pino } from "pino";
 import type { Log, LogFields } from "../agent/ports.js";
 import { describeLoggedError, type LogLevel } from "./log.js";
+import { createRecentLines, type RecentLines } from "./recent-lines.js";
 
 export type LogFormat = "json" | "journal" | "pretty";
 
@@ -13,7 +14,12 @@ export interface ServiceLog extends Log {
   readonly level: LogLevel;
   /** Takes effect at once, also for all children. */
   setLevel(level: LogLevel): void;
+  /** The last lines as JSON, oldest first, whatever the format of the log is. */
+  recent(): readonly string[];
 }
+
+/** An hour or so of a device that is well, and what it takes in memory. */
+const recentLimits = { lines: 500, size: 256 * 1024, length: 4096 };
 
 /** What goes with this standard error: the journal knows priorities, a terminal is read by people. */
 export function chooseLogFormat(env: Readonly<Record<string, string | undefined>>): LogFormat {
@@ -44,9 +50,8 @@ export async function createServiceLog({
           messageKey: "message",
           translateTime: "HH:MM:ss.l",
         })
-      : format === "journal"
-        ? withPriority(destination)
-        : destination;
+      : destination;
+  const recent = createRecentLines(recentLimits);
   const logger = pino(
     {
       level: "debug", // `threshold` decides, so that one change reaches every child
@@ -56,7 +61,7 @@ export async function createServiceLog({
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeLoggedError },
     },
-    stream,
+    watched(stream, { recent, hasPriorities: format === "journal" }),
   );
   const threshold: Threshold = { level };
   return {
@@ -67,6 +72,7 @@ export async function createServiceLog({
     setLevel: (next) => {
       threshold.level = next;
     },
+    recent: () => recent.all(),
   };
 }
 
@@ -101,12 +107,17 @@ export const eventId = (event: string): string =>
 /** sd-daemon(3): a line that begins with `<4>` is a warning; the journal takes the prefix off. */
 const priorities: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 3 };
 
-function withPriority(destination: DestinationStream): DestinationStream {
+/** Keeps what passes, and says how much it matters where somebody reads that. */
+function watched(
+  destination: Pick<DestinationStream, "write">,
+  { recent, hasPriorities }: { readonly recent: RecentLines; readonly hasPriorities: boolean },
+): DestinationStream {
   const stream = {
     [Symbol.for("pino.metadata")]: true, // has pino set `lastLevel`
     lastLevel: 30,
     write(line: string) {
-      destination.write(`<${priorities[stream.lastLevel] ?? 6}>${line}`);
+      recent.add(line.trimEnd());
+      destination.write(hasPriorities ? `<${priorities[stream.lastLevel] ?? 6}>${line}` : line);
     },
   };
   return stream;

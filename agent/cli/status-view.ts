@@ -1,5 +1,6 @@
 /** `lwm2m-agent status` for people. */
 import type { ServiceStatus } from "../control/status.js";
+import { ago, megabytes, registrationWords, until } from "../control/status-words.js";
 
 /** @param now for spans such as `3 min ago` */
 export function renderStatus(status: ServiceStatus, now: Date): readonly string[] {
@@ -16,7 +17,10 @@ export function renderStatus(status: ServiceStatus, now: Date): readonly string[
       `version ${status.version}, process ${status.pid}, started ${ago(status.startedAt, now)}, ${megabytes(status.memory)}`,
     ],
     ...serverRows(status, now),
-    ["Observations", `${status.observations}`],
+    [
+      "Observations",
+      `${status.observations}${status.keptNotifications > 0 ? ` · ${status.keptNotifications} notifications wait for a Server` : ""}`,
+    ],
     ["Firmware", [board.firmwareVersion || "of unknown version", `board ${board.type}`].join(" · ")],
     ...updateRows(firmware, now),
     ...(plugins.length === 0
@@ -34,7 +38,7 @@ export function renderStatus(status: ServiceStatus, now: Date): readonly string[
 function serverRows({ servers, bootstrap, queueMode }: ServiceStatus, now: Date) {
   const rows = servers.map(({ shortServerId, uri, state, since, next, lastFailure }) => {
     const parts = [
-      `${uri} · ${stateTexts[state] ?? state}`,
+      `${uri} · ${registrationWords[state] ?? state}`,
       ...(since === null ? [] : [`since ${shortTime(since)}`]),
       ...(next === null ? [] : [`${since === null ? "next attempt" : "next Update"} ${until(next, now)}`]),
       ...(lastFailure === null ? [] : [`last failure ${ago(lastFailure.at, now)}: ${lastFailure.reason}`]),
@@ -48,16 +52,6 @@ function serverRows({ servers, bootstrap, queueMode }: ServiceStatus, now: Date)
     ? [...rows, ...mode]
     : [["Server", `none yet · bootstrap: ${bootstrap}`] as const, ...mode];
 }
-
-const stateTexts: Readonly<Record<string, string>> = {
-  registered: "registered",
-  updating: "registered",
-  registering: "registering",
-  backingOff: "not registered",
-  waiting: "waits for its turn",
-  unregistered: "not registered",
-  disabled: "disabled by the Server",
-};
 
 function updateRows(firmware: ServiceStatus["firmware"], now: Date) {
   const { stateName, package: offered, progress, waiting, trial, hold, lastOutcome } = firmware;
@@ -100,21 +94,7 @@ export function renderProgress({
   return `[${"█".repeat(full)}${"░".repeat(barWidth - full)}] ${percent} %${amount}`;
 }
 
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
-
 const shortTime = (iso: string): string => `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
-
-const ago = (iso: string, now: Date): string => `${span(now.getTime() - Date.parse(iso))} ago`;
-
-const until = (iso: string, now: Date): string => `in ${span(Date.parse(iso) - now.getTime())}`;
-
-function span(milliseconds: number): string {
-  const seconds = Math.max(0, Math.round(milliseconds / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} days`;
-}
 
 /** What Servers and packages call themselves must not move the cursor. */
 const printable = (text: string): string => text.replace(/\p{Cc}/gu, "?");

@@ -161,12 +161,17 @@ function complete(
     plugins: (stated.plugins ?? []).map((path) => resolve(folder, path)),
     directories,
     log: { level: stated.log?.level ?? "info", format: stated.log?.format ?? "auto" },
+    metrics: localPort(stated.metrics),
+    statusPage: localPort(stated.statusPage),
     control: {
       socket: stated.control?.socket ?? join(directories.runtime, "control.sock"),
       group: stated.control?.group,
     },
   };
 }
+
+const localPort = (stated: StatedConfig["metrics"]) =>
+  stated && { port: stated.port, address: stated.address ?? "127.0.0.1" };
 
 /** Without the keys that are there and say nothing. */
 const present = <T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>

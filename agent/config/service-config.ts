@@ -18,5 +18,14 @@ export interface ServiceConfig {
     readonly level: NonNullable<NonNullable<StatedConfig["log"]>["level"]>;
     readonly format: NonNullable<NonNullable<StatedConfig["log"]>["format"]>;
   };
+  /** undefined: not served. */
+  readonly metrics: LocalPort | undefined;
+  readonly statusPage: LocalPort | undefined;
   readonly control: { readonly socket: string; readonly group: string | undefined };
+}
+
+/** Of this device alone. */
+export interface LocalPort {
+  readonly address: string;
+  readonly port: number;
 }

@@ -18,6 +18,8 @@ export interface ControlResults {
   readonly status: ServiceStatus;
   /** OpenMetrics text. */
   readonly metrics: string;
+  /** Each line is JSON; oldest first. */
+  readonly log: readonly string[];
   /** The level before. */
   readonly logLevel: { readonly before: string };
   readonly hold: { readonly replaced: string | null };

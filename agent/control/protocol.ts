@@ -22,6 +22,8 @@ export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type ControlRequest =
   | { readonly method: "status" }
   | { readonly method: "metrics" }
+  /** The last lines of the log. */
+  | { readonly method: "log" }
   | { readonly method: "logLevel"; readonly level: (typeof logLevels)[number] }
   /** `until`: ISO 8601; null: until it is released. */
   | { readonly method: "hold"; readonly reason: string; readonly until: string | null }
@@ -54,6 +56,7 @@ const named =
 export const parseRequest: Parser<ControlRequest> = variant("method", {
   status: shape({ method: named("status") }),
   metrics: shape({ method: named("metrics") }),
+  log: shape({ method: named("log") }),
   logLevel: shape({ method: named("logLevel"), level: oneOf(...logLevels) }),
   hold: shape({ method: named("hold"), reason: text, until: nullable(text) }),
   release: shape({ method: named("release") }),

@@ -26,6 +26,8 @@ export interface ServiceStatus {
   }[];
   readonly bootstrap: string;
   readonly observations: number;
+  /** Notifications that wait for Servers that cannot be reached. */
+  readonly keptNotifications: number;
   readonly firmware: {
     /** 0 Idle, 1 Downloading, 2 Downloaded, 3 Updating. */
     readonly state: number;

@@ -98,6 +98,8 @@ class Transfer implements Part {
   #writer: DownloadWriter | undefined;
   #known: Representation | undefined;
   #received = 0;
+  /** Of an earlier run. */
+  #takenUp = 0;
   /** The most bytes that any attempt came to. */
   #furthest = 0;
   #hasChanged = false;
@@ -167,6 +169,7 @@ class Transfer implements Part {
     await this.#writer?.discard();
     this.#writer = undefined;
     this.#received = 0;
+    this.#takenUp = 0;
     this.#rate = { bytesPerSecond: 0, from: 0, since: this.#settings.clock.now() };
   }
 
@@ -192,6 +195,7 @@ class Transfer implements Part {
     this.#writer = writer;
     this.#known = { size: source.size, validator: source.validator };
     this.#received = received;
+    this.#takenUp = received;
     this.#rate = { ...this.#rate, from: received };
     log.info("download taken up", { url: this.#request.name, received, total: source.size });
   }
@@ -245,7 +249,11 @@ class Transfer implements Part {
   }
 
   #progress() {
-    return { received: this.#received, total: this.#known?.size };
+    return {
+      received: this.#received,
+      total: this.#known?.size,
+      ...(this.#takenUp > 0 && { takenUp: this.#takenUp }),
+    };
   }
 
   #wait(waiting: string): void {

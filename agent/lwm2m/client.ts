@@ -189,6 +189,11 @@ export class Client {
     return this.#observations.count;
   }
 
+  /** Values that wait for a Server that cannot be reached. */
+  get keptCount(): number {
+    return this.#observations.kept().reduce((sum, { readings }) => sum + readings.length, 0);
+  }
+
   // ---- What Servers ask ------------------------------------------------------------------------------------------
 
   perform(origin: Origin, operation: Operation | CompositeOperation): Awaitable<Reply> {

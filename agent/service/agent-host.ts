@@ -8,6 +8,7 @@ import type { Plugin } from "../plugin.js";
 import { type Clock, type Log, millis, type Random } from "../ports.js";
 import { agentOptions } from "./agent-options.js";
 import { createBoard, type HostedBoard } from "./boards.js";
+import { DownloadCount } from "./download-count.js";
 import { loadPlugin } from "./plugin-loader.js";
 import { openUpdateLock, type UpdateLock } from "./update-lock.js";
 
@@ -39,6 +40,7 @@ export class AgentHost {
   /** Starts and stops, one after the other. */
   #lastTurn: Promise<void> = Promise.resolve();
   #stopped = false;
+  readonly #downloads = new DownloadCount();
 
   constructor(options: AgentHostOptions) {
     this.#options = options;
@@ -55,6 +57,11 @@ export class AgentHost {
 
   get plugins(): readonly Plugin[] {
     return this.#plugins;
+  }
+
+  /** Bytes of packages that came since the start. */
+  get downloaded(): number {
+    return this.#downloads.bytes;
   }
 
   get updateLock(): UpdateLock | undefined {
@@ -98,6 +105,7 @@ export class AgentHost {
       ...(await agentOptions(config, { gates: [this.#updateLock], clock, log, ...credentials() })),
       board,
       log,
+      wrapDownloader: (downloader) => this.#downloads.counting(downloader),
       plugins: this.#plugins,
     });
     await agent.start();

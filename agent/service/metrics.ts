@@ -1,5 +1,19 @@
 /** What monitoring collects: OpenMetrics 1.0 text. */
 import type { ServiceStatus } from "../control/status.js";
+import type { Lag } from "./watchdog.js";
+
+/** What the process knows of itself. */
+export interface ProcessFigures {
+  /** Milliseconds. */
+  readonly uptime: number;
+  /** Microseconds. */
+  readonly cpu: { readonly user: number; readonly system: number };
+  readonly lag: Lag;
+  /** With this state folder. */
+  readonly starts: number;
+  /** Bytes of packages since the start. */
+  readonly downloaded: number;
+}
 
 interface Family {
   readonly name: string;
@@ -11,21 +25,22 @@ interface Family {
 
 const prefix = "lwm2m_agent_";
 
-export function renderMetrics(
-  status: ServiceStatus,
-  process: { readonly uptime: number; readonly cpu: { readonly user: number; readonly system: number } },
-): string {
+export function renderMetrics(status: ServiceStatus, process: ProcessFigures): string {
   return `${familiesOf(status, process).flatMap(render).join("\n")}\n# EOF\n`;
 }
 
 function familiesOf(
   status: ServiceStatus,
-  { uptime, cpu }: Parameters<typeof renderMetrics>[1],
+  { uptime, cpu, lag, starts, downloaded }: ProcessFigures,
 ): readonly Family[] {
   const { servers, firmware, board } = status;
   const gauge = (name: string, help: string, value: number, unit?: string): Family => ({
     ...{ name, type: "gauge", help, samples: [{ value }] },
     ...(unit !== undefined && { unit }),
+  });
+  const counter = (name: string, help: string, value: number, unit?: string): Family => ({
+    ...gauge(name, help, value, unit),
+    type: "counter",
   });
   return [
     {
@@ -43,6 +58,11 @@ function familiesOf(
     },
     gauge("observations", "Observations of all Servers.", status.observations),
     gauge(
+      "queued_notifications",
+      "Notifications that wait for Servers that cannot be reached.",
+      status.keptNotifications,
+    ),
+    gauge(
       "firmware_state",
       "State (/5/0/3): 0 idle, 1 downloading, 2 downloaded, 3 updating.",
       firmware.state,
@@ -57,10 +77,25 @@ function familiesOf(
     gauge("updates_held", "1 while the operator holds updates.", firmware.hold === null ? 0 : 1),
     gauge("resident_memory_bytes", "Memory of the process.", status.memory, "bytes"),
     gauge("uptime_seconds", "Since the start of the process.", uptime / 1000, "seconds"),
-    {
-      ...{ name: "cpu_seconds", type: "counter", help: "Of the process, user and system.", unit: "seconds" },
-      samples: [{ value: (cpu.user + cpu.system) / 1e6 }],
-    },
+    counter("cpu_seconds", "Of the process, user and system.", (cpu.user + cpu.system) / 1e6, "seconds"),
+    counter(
+      "starts",
+      "Starts of the agent with this state folder; what keeps restarting shows here.",
+      starts,
+    ),
+    counter("download_bytes", "Of packages, since the start of the process.", downloaded, "bytes"),
+    gauge(
+      "event_loop_lag_seconds",
+      "How late the event loop was at the last beat of the watchdog.",
+      lag.last / 1000,
+      "seconds",
+    ),
+    gauge(
+      "event_loop_lag_longest_seconds",
+      "The longest of these since the start of the process.",
+      lag.longest / 1000,
+      "seconds",
+    ),
   ];
 }
 

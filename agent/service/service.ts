@@ -14,10 +14,12 @@ import type { ReloadResult } from "../control/client.js";
 import { type ControlRequest, RefusedError } from "../control/protocol.js";
 import { type ControlServer, createControlServer } from "../control/server.js";
 import { ConfigError } from "../model/errors.js";
-import type { Clock } from "../ports.js";
+import { type Clock, millis } from "../ports.js";
 import { AgentHost } from "./agent-host.js";
 import { ServiceFailure, serviceExitCodes } from "./exit-codes.js";
+import type { LoopbackServer } from "./pages/loopback-server.js";
 import { applyChanges } from "./reload.js";
+import { countStart } from "./starts.js";
 import { openStateFolder, prepare } from "./state-folder.js";
 import { serviceStatus, statusLine } from "./status.js";
 import { describeHold } from "./update-lock.js";
@@ -71,6 +73,8 @@ class Service {
   /** As of the last reload. */
   #present: ServiceConfig;
   #needRestart: readonly string[] = [];
+  #starts = 0;
+  #heartbeat: Heartbeat | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
   #end: (exitCode: number) => void = () => undefined;
   readonly #ended = new Promise<number>((resolve) => {
@@ -99,6 +103,7 @@ class Service {
     const stopListening = this.#listenToSignals();
     const lock = await openStateFolder(directories.state, log);
     let control: ControlServer | undefined;
+    let pages: LoopbackServer | undefined;
     let heartbeat: Heartbeat | undefined;
     try {
       await prepare(directories.cache);
@@ -116,17 +121,21 @@ class Service {
         });
       }
       this.#warnOfClock();
+      this.#starts = await countStart(directories.state, log);
       await this.#host.start();
       control = await this.#openControl();
       heartbeat = startHeartbeat({
         ...{ systemd: this.#systemd, clock: this.#clock, log },
         status: () => statusLine(this.#host.agent),
       });
+      this.#heartbeat = heartbeat;
+      pages = await this.#openPages();
       await this.#systemd.tell("READY=1", `STATUS=${statusLine(this.#host.agent)}`);
       return await this.#ended;
     } finally {
       void this.#systemd.tell("STOPPING=1", "STATUS=stopping");
       heartbeat?.stop();
+      await pages?.close();
       await control?.close();
       await this.#host.stop().catch((error: unknown) => log.error("not stopped", { error }));
       await lock.release();
@@ -181,10 +190,10 @@ class Service {
     switch (request.method) {
       case "status":
         return this.#status();
-      case "metrics": {
-        const { renderMetrics } = await import("./metrics.js");
-        return renderMetrics(await this.#status(), { uptime: this.#clock.now(), cpu: process.cpuUsage() });
-      }
+      case "metrics":
+        return this.#metrics();
+      case "log":
+        return this.#log.recent();
       case "logLevel": {
         const before = this.#log.level;
         this.#log.setLevel(request.level);
@@ -216,6 +225,32 @@ class Service {
       boardType: board.type,
       endpointName,
       host: this.#host,
+    });
+  }
+
+  async #metrics(): Promise<string> {
+    const { renderMetrics } = await import("./metrics.js");
+    return renderMetrics(await this.#status(), {
+      uptime: this.#clock.now(),
+      cpu: process.cpuUsage(),
+      lag: this.#heartbeat?.lag() ?? { last: millis(0), longest: millis(0) },
+      starts: this.#starts,
+      downloaded: this.#host.downloaded,
+    });
+  }
+
+  /** Nothing is loaded for what is not configured. */
+  async #openPages(): Promise<LoopbackServer | undefined> {
+    const { metrics, statusPage } = this.#running;
+    if (metrics === undefined && statusPage === undefined) return undefined;
+    const { openLocalPages } = await import("./pages/local-pages.js");
+    return openLocalPages({
+      config: { metrics, statusPage },
+      status: () => this.#status(),
+      metrics: () => this.#metrics(),
+      recentLog: () => this.#log.recent(),
+      now: () => this.#clock.date(),
+      log: this.#log,
     });
   }
 

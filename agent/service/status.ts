@@ -60,6 +60,7 @@ export async function serviceStatus(context: StatusContext): Promise<ServiceStat
     servers: (status?.registrations ?? []).map(serverStatus),
     bootstrap: status?.bootstrap ?? "restarting",
     observations: status?.observations ?? 0,
+    keptNotifications: status?.keptNotifications ?? 0,
     firmware: {
       ...firmwareStatus(status?.firmware),
       hold: hold

@@ -1,8 +1,21 @@
 /** How the running service is watched and talked to. */
-import { absolutePath, choice, section, text } from "../values.js";
+import { absolutePath, choice, section, text, wholeNumber } from "../values.js";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export const logFormats = ["auto", "json", "journal", "pretty"] as const;
+
+/** HTTP. What listens there answers whoever can reach it, so it is reached from this device only. */
+const localPort = (what: string) =>
+  section({
+    port: wholeNumber(1, 65_535).describe(`TCP port of ${what}.`),
+    address: text({
+      expected:
+        "127.0.0.1 or ::1: there is no password, so it is for this device alone; from elsewhere through ssh -L or a proxy of yours",
+      pattern: /^(127\.0\.0\.1|::1)$/,
+    })
+      .optional()
+      .describe("127.0.0.1 or ::1; 127.0.0.1 when not given."),
+  });
 
 export const operationKeys = {
   log: section({
@@ -17,6 +30,12 @@ export const operationKeys = {
   })
     .optional()
     .describe("The log, on standard error."),
+  metrics: localPort("GET /metrics")
+    .optional()
+    .describe("OpenMetrics over HTTP, from this device only; off when not given."),
+  statusPage: localPort("the page")
+    .optional()
+    .describe("A page for technicians over HTTP, from this device only; off when not given."),
   control: section({
     socket: absolutePath()
       .optional()
