@@ -40,12 +40,12 @@ const faults: readonly (readonly [name: string, content: string, message: string
   [
     "metrics for the whole network",
     `${server}\nmetrics: { port: 9469, address: 0.0.0.0 }`,
-    'agent.yaml:2:28: metrics.address: found "0.0.0.0", expected 127.0.0.1 or ::1: there is no password, so it is for this device alone; from elsewhere through ssh -L or a proxy of yours',
+    'agent.yaml:2:33: metrics.address: found "0.0.0.0", expected 127.0.0.1 or ::1: there is no password, so it is for this device alone; from elsewhere through ssh -L or a proxy of yours',
   ],
   [
     "a status page without a port",
     `${server}\nstatusPage: {}`,
-    "agent.yaml:2:13: statusPage.port: found nothing, expected a whole number from 1 to 65535",
+    "agent.yaml:2:1: statusPage.port: found nothing, expected a whole number from 1 to 65535",
   ],
   [
     "a key that is mistyped in a section",
