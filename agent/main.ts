@@ -69,7 +69,7 @@ import {
   type OptionalObject,
 } from "./optional-objects.js";
 import type { Plugin } from "./plugin.js";
-import { PluginHost } from "./plugin-host.js";
+import { type PluginHealth, PluginHost, type PluginTimeLimits } from "./plugin-host.js";
 import {
   type Board,
   type BoardDescription,
@@ -79,6 +79,7 @@ import {
   type Log,
   type PackageInfo,
   type PackageVerifier,
+  type PluginContainment,
   seconds,
   type UpdateGate,
 } from "./ports.js";
@@ -117,6 +118,7 @@ export {
   type PackageFailure,
   type PackageInfo,
   type PackageVerifier,
+  type PluginContainment,
   type SoftwareInstaller,
   type StageContext,
   TransportError,
@@ -127,6 +129,8 @@ export {
 export type { VerificationOptions } from "./verification.js";
 export type {
   FirmwareUpdateProgress,
+  PluginHealth,
+  PluginTimeLimits,
   RestartReason,
   TrialOptions,
   TrialStatus,
@@ -195,7 +199,12 @@ export interface AgentOptions extends RegistrationOptions {
   /** Packages on their way to the board. Made if it does not exist. */
   readonly cacheDirectory: string;
   readonly log: Log;
+  /** One that throws or hangs is named in the log, and in `status()`; the agent goes on. */
   readonly plugins?: readonly Plugin[];
+  /** How long their callbacks may take. */
+  readonly pluginTimeLimits?: PluginTimeLimits;
+  /** Tells what plugins do from what the agent does. */
+  readonly pluginContainment?: PluginContainment;
   readonly firmware?: FirmwareOptions;
   /**
    * Parts of the device that are updated each by itself, or together. Their places are the Object Instance IDs of 33629 and
@@ -250,6 +259,7 @@ export interface AgentStatus {
   readonly observations: number;
   /** Notifications that are kept for Servers that cannot be reached. */
   readonly keptNotifications: number;
+  readonly plugins: readonly PluginHealth[];
   /** Why the board started the last time; undefined before `start`, and where it cannot tell its boots apart. */
   readonly restartReason: RestartReason | undefined;
   readonly firmware: {
@@ -329,6 +339,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     plugins,
     endpointName,
     log,
+    clock,
+    ...(options.pluginContainment && { containment: options.pluginContainment }),
+    ...(options.pluginTimeLimits && { timeLimits: options.pluginTimeLimits }),
+    hasObject: (objectId) => tree.definition(objectId) !== undefined,
     addObject: (implementation) => tree.add(implementation),
     send: (items, options) => client.send(items, options),
     firmwareUpdate: () => firmwareUpdate,
@@ -580,6 +594,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       bootstrap: bootstrap.state.name,
       observations: client.observationCount,
       keptNotifications: client.keptCount,
+      plugins: pluginHost.health(),
       restartReason: restarts.reason(),
       firmware: {
         state: stateNumbers[firmwareUpdate.state().name],

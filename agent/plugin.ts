@@ -110,13 +110,23 @@ export interface DeviceAction {
   proceed(): Promise<void>;
 }
 
-/** Callbacks of a plugin. Each is optional; one that is there takes the place of what the agent does by itself. */
+/**
+ * The version of this API. It grows when something is added; what a plugin of an older version uses goes on working.
+ */
+export const pluginApi = 1;
+
+/**
+ * Callbacks of a plugin. Each is optional; one that is there takes the place of what the agent does by itself. One that does not
+ * return in time is given up (30 s; a day for `packageUriWritten` and `updateExecuted`), the time in `proceed` not counted.
+ */
 export interface Plugin {
-  /** Letters, digits and dashes; appears in the log. */
+  /** 1 to 64 letters, digits and dashes; no two plugins have the same. Appears in the log and in `status`. */
   readonly name: string;
-  /** Before the agent registers. The place for `addObject`. */
+  /** The version of this API that the plugin needs; 1 when not given. An older agent refuses the plugin. */
+  readonly api?: typeof pluginApi;
+  /** Before the agent registers. The place for `addObject`. A throw leaves the plugin out of this run, and its Objects. */
   start?(agent: PluginAgent): Awaitable<void>;
-  /** The agent stops: end timers and files here. */
+  /** The agent stops: end timers and files here. Timers that are left after it are ended, and named in the log. */
   stop?(): Awaitable<void>;
   /**
    * A Server wrote a Package URI of a scheme that is supported; State is Downloading. A throw ends the update: a
@@ -125,9 +135,9 @@ export interface Plugin {
   packageUriWritten?(event: PackageUriWritten, agent: PluginAgent): Awaitable<void>;
   /** A Server executed Update; State is Updating. A throw ends the update with Result 8. */
   updateExecuted?(event: UpdateExecuted, agent: PluginAgent): Awaitable<void>;
-  /** A Server executed Reboot, and has its answer. */
+  /** A Server executed Reboot, and has its answer. A throw keeps the device from it; one that hangs does not. */
   reboot?(event: DeviceAction, agent: PluginAgent): Awaitable<void>;
-  /** A Server executed Factory Reset, and has its answer. */
+  /** A Server executed Factory Reset, and has its answer. A throw keeps the device from it; one that hangs does not. */
   factoryReset?(event: DeviceAction, agent: PluginAgent): Awaitable<void>;
   /** A Server executed Apply of a Configuration instance. A throw refuses it: what was in force stays. */
   configurationApplied?(event: ConfigurationApplied, agent: PluginAgent): Awaitable<void>;

@@ -383,3 +383,15 @@ export interface SoftwareInstaller {
   activate(): Promise<void>;
   deactivate(): Promise<void>;
 }
+
+// ---- Plugins ----------------------------------------------------------------------------------------------------
+
+/** Runs the code of plugins so that what goes wrong in it is known to be theirs, also later: in a timer, in a promise. */
+export interface PluginContainment {
+  /** Runs `act` as the plugin's. What it begins is the plugin's, too. */
+  inside<T>(plugin: string, callback: string, act: () => T): T;
+  /** Runs `act`, which a plugin has asked for, as the agent's own again. */
+  outside<T>(act: () => T): T;
+  /** Ends the timers that a plugin has left. @returns how many there were */
+  endTimers(plugin: string): number;
+}

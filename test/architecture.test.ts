@@ -37,9 +37,18 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: true,
   },
   { folder: "agent/plugin.ts", imports: ["agent/model", "agent/ports.ts"], node: false },
+  { folder: "agent/plugin-call.ts", imports: ["agent/ports.ts"], node: false },
+  { folder: "agent/plugin-object.ts", imports: ["agent/model", "agent/ports.ts"], node: false },
   {
     folder: "agent/plugin-host.ts",
-    imports: ["agent/model", "agent/ports.ts", "agent/plugin.ts", "objects"],
+    imports: [
+      "agent/model",
+      "agent/ports.ts",
+      "agent/plugin.ts",
+      "agent/plugin-call.ts",
+      "agent/plugin-object.ts",
+      "objects",
+    ],
     node: false,
   },
   {

@@ -23,9 +23,10 @@ export function renderStatus(status: ServiceStatus, now: Date): readonly string[
     ],
     ["Firmware", [board.firmwareVersion || "of unknown version", `board ${board.type}`].join(" · ")],
     ...updateRows(firmware, now),
-    ...(plugins.length === 0
-      ? []
-      : [["Plugins", plugins.map(({ name, health }) => `${name} (${health})`).join(", ")] as const]),
+    ...plugins.map(
+      ({ name, health, reason }, index) =>
+        [index === 0 ? "Plugins" : "", `${name} · ${health}${reason === null ? "" : `: ${reason}`}`] as const,
+    ),
     ["Log", `from ${status.logLevel} on`],
     ...(needRestart.length === 0
       ? []

@@ -11,6 +11,9 @@ import type { ServiceConfig } from "./service-config.js";
 
 export const defaultConfigFile = "/etc/lwm2m-agent/agent.yaml";
 
+/** Its modules are plugins, without being named. */
+const defaultPluginDirectory = "/etc/lwm2m-agent/plugins.d";
+
 export interface ConfigSources {
   /** Of the flag `--config`; undefined: LWM2M_AGENT_CONFIG, or the default file, which need not be there. */
   readonly file: string | undefined;
@@ -159,6 +162,7 @@ function complete(
       typeof object === "string" ? resolve(folder, object) : object,
     ),
     plugins: (stated.plugins ?? []).map((path) => resolve(folder, path)),
+    pluginDirectory: stated.pluginDirectory ?? defaultPluginDirectory,
     directories,
     log: { level: stated.log?.level ?? "info", format: stated.log?.format ?? "auto" },
     metrics: localPort(stated.metrics),

@@ -13,6 +13,7 @@ export interface ServiceConfig {
   readonly board: NonNullable<StatedConfig["board"]>;
   readonly objects: readonly (NonNullable<StatedConfig["objects"]>[number] | string)[];
   readonly plugins: readonly string[];
+  readonly pluginDirectory: string;
   readonly directories: Directories;
   readonly log: {
     readonly level: NonNullable<NonNullable<StatedConfig["log"]>["level"]>;

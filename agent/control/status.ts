@@ -64,7 +64,14 @@ export interface ServiceStatus {
     readonly hold: { readonly reason: string; readonly since: string; readonly until: string | null } | null;
   };
   readonly queueMode: boolean;
-  readonly plugins: readonly { readonly name: string; readonly health: "running" }[];
+  readonly plugins: readonly {
+    /** Of one that could not be loaded, its file. */
+    readonly name: string;
+    /** `left out`: the agent was ended in it again and again. */
+    readonly health: "running" | "failed" | "left out";
+    /** Why; of one that runs, what last went wrong in it. */
+    readonly reason: string | null;
+  }[];
   readonly logLevel: string;
   /** Bytes. */
   readonly memory: number;

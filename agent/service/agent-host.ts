@@ -4,12 +4,11 @@ import { join } from "node:path";
 import { createFileStore } from "../../platform/files/store.js";
 import type { ServiceConfig } from "../config/service-config.js";
 import { type Agent, createAgent } from "../main.js";
-import type { Plugin } from "../plugin.js";
 import { type Clock, type Log, millis, type Random } from "../ports.js";
 import { agentOptions } from "./agent-options.js";
 import { createBoard, type HostedBoard } from "./boards.js";
 import { DownloadCount } from "./download-count.js";
-import { loadPlugin } from "./plugin-loader.js";
+import { loadPlugins, type ServicePlugins } from "./plugins.js";
 import { openUpdateLock, type UpdateLock } from "./update-lock.js";
 
 /** What a factory reset leaves where it is: the service itself, and the board, which knows best. */
@@ -34,7 +33,7 @@ const credentials = () => ({
 export class AgentHost {
   readonly #options: AgentHostOptions;
   #board: HostedBoard | undefined;
-  #plugins: readonly Plugin[] = [];
+  #plugins: ServicePlugins | undefined;
   #agent: Agent | undefined;
   #updateLock: UpdateLock | undefined;
   /** Starts and stops, one after the other. */
@@ -55,7 +54,8 @@ export class AgentHost {
     return this.#board;
   }
 
-  get plugins(): readonly Plugin[] {
+  /** undefined before the start. */
+  get plugins(): ServicePlugins | undefined {
     return this.#plugins;
   }
 
@@ -68,10 +68,10 @@ export class AgentHost {
     return this.#updateLock;
   }
 
-  /** @throws ConfigError when the board, a plugin or an Object cannot be used */
+  /** @throws ConfigError when the board or an Object cannot be used */
   async start(): Promise<void> {
     const { config, clock, random, log } = this.#options;
-    this.#plugins = await Promise.all(config.plugins.map((path) => loadPlugin(path, `plugins: ${path}`)));
+    this.#plugins = await loadPlugins({ config, clock, log });
     this.#board = await createBoard(config.board, {
       directories: config.directories,
       clock,
@@ -91,6 +91,7 @@ export class AgentHost {
       await this.#agent?.stop();
       this.#agent = undefined;
       await this.#board?.close?.();
+      this.#plugins?.close();
     });
   }
 
@@ -106,7 +107,8 @@ export class AgentHost {
       board,
       log,
       wrapDownloader: (downloader) => this.#downloads.counting(downloader),
-      plugins: this.#plugins,
+      plugins: this.#plugins?.plugins ?? [],
+      ...(this.#plugins?.containment && { pluginContainment: this.#plugins.containment }),
     });
     await agent.start();
     this.#agent = agent;

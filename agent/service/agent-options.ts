@@ -48,6 +48,11 @@ export async function agentOptions(
       resumesRegistrations: stated.resumeRegistrations,
       localPort: stated.localPort,
       configurationObjectId: stated.configurationObjectId,
+      pluginTimeLimits: given({
+        callback: stated.pluginTimeLimit === undefined ? undefined : seconds(stated.pluginTimeLimit),
+        update:
+          stated.pluginUpdateTimeLimit === undefined ? undefined : seconds(stated.pluginUpdateTimeLimit),
+      }),
       maximumPackageSize: stated.firmware?.maximumSize,
       coap: coap && {
         ...given({ blockSize: coap.blockSize, sendsUriHost: coap.sendsUriHost }),

@@ -15,14 +15,16 @@ import { createVerification } from "../verification.js";
 import { healthCheck, hookGate, verificationOptions } from "./agent-options.js";
 import { createBoard } from "./boards.js";
 import { downloadOptions } from "./download-options.js";
-import { loadPlugin } from "./plugin-loader.js";
+import { readBlame } from "./plugin-blame.js";
+import { findPluginFiles, inTime, loadTrustedPlugin, sameName } from "./plugin-loader.js";
 
 export async function findingsOf(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
   return [
     ...(await configurationFile(config.file)),
     ...endpointName(config),
     ...(await folders(config)),
-    ...(await extensions(config)),
+    ...(await objectFiles(config)),
+    ...(await plugins(config, log)),
     ...(await operatorPrograms(config, log)),
     ...(await secrets(config)),
     ...(await board(config, log)),
@@ -90,21 +92,46 @@ async function nearestPresent(path: string): Promise<string> {
   }
 }
 
-async function extensions({ plugins, objects }: ServiceConfig): Promise<readonly Finding[]> {
-  const attempt = async (act: () => Promise<unknown>) => {
-    try {
-      await act();
-      return [];
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      return [finding("error", error.message)];
+/** What is wrong for the operator, as an error; anything else is ours. */
+async function attempt(act: () => Promise<unknown>): Promise<readonly Finding[]> {
+  try {
+    await act();
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [finding("error", error.message)];
+  }
+}
+
+async function objectFiles({ objects }: ServiceConfig): Promise<readonly Finding[]> {
+  const files = objects.flatMap((object) => (typeof object === "string" ? [object] : []));
+  return (await Promise.all(files.map((file) => attempt(() => readObjectFile(file))))).flat();
+}
+
+async function plugins(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
+  const clock = createSystemClock();
+  const names = new Map<string, string>();
+  const findings: Finding[] = [];
+  const blame = await readBlame(config.directories.state, log).catch(
+    () => undefined, // another user's state folder; that it cannot be written to was said
+  );
+  const load = async () => {
+    for (const file of await findPluginFiles(config.plugins, config.pluginDirectory)) {
+      const out = blame?.whyLeftOut(file.path);
+      if (out !== undefined)
+        findings.push(finding("error", `the plugin ${out.plugin} is left out: ${out.reason}`));
+      else {
+        const found = await attempt(async () => {
+          const { name } = await inTime(file, clock, loadTrustedPlugin(file));
+          const same = names.get(name);
+          names.set(name, file.path);
+          if (same !== undefined) throw sameName(file, name, same);
+        });
+        findings.push(...found);
+      }
     }
   };
-  const checks = [
-    ...plugins.map((path) => () => loadPlugin(path, `plugins: ${path}`)),
-    ...objects.flatMap((object) => (typeof object === "string" ? [() => readObjectFile(object)] : [])),
-  ];
-  return (await Promise.all(checks.map(attempt))).flat();
+  return [...(await attempt(load)), ...findings];
 }
 
 async function operatorPrograms({ stated }: ServiceConfig, log: Log): Promise<readonly Finding[]> {

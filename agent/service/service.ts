@@ -122,6 +122,7 @@ class Service {
       }
       this.#warnOfClock();
       this.#starts = await countStart(directories.state, log);
+      await prepareRuntimeDirectory(directories.runtime);
       await this.#host.start();
       control = await this.#openControl();
       heartbeat = startHeartbeat({
@@ -176,8 +177,7 @@ class Service {
   // ---- Control ---------------------------------------------------------------------------------------------------
 
   async #openControl(): Promise<ControlServer> {
-    const { directories, control } = this.#running;
-    await prepareRuntimeDirectory(directories.runtime);
+    const { control } = this.#running;
     return createControlServer({
       path: control.socket,
       group: control.group,
@@ -322,7 +322,7 @@ class Service {
   }
 }
 
-/** For the socket, which has rights of its own. Whoever can write there could put another one in its place. */
+/** For the socket and for what is noted about plugins, which have rights of their own. Whoever can write there could put another one in its place. */
 async function prepareRuntimeDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o755 });

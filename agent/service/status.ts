@@ -72,7 +72,7 @@ export async function serviceStatus(context: StatusContext): Promise<ServiceStat
         : null,
     },
     queueMode: context.queueMode,
-    plugins: host.plugins.map(({ name }) => ({ name, health: "running" })),
+    plugins: host.plugins?.health(status?.plugins ?? []) ?? [],
     logLevel: context.logLevel,
     memory: process.memoryUsage.rss(),
   };

@@ -51,7 +51,7 @@ export async function checkExecutable(path: string, what: string): Promise<reado
 }
 
 /** The first folder, from the file up, in which another user may rename things; undefined when there is none. */
-async function openFolder(folder: string): Promise<string | undefined> {
+export async function openFolder(folder: string): Promise<string | undefined> {
   const { mode, uid } = await stat(folder);
   const isOpen = (mode & writableByAll) !== 0 && (mode & sticky) === 0;
   if (isOpen || !isTrusted(uid)) return folder;
@@ -59,4 +59,4 @@ async function openFolder(folder: string): Promise<string | undefined> {
 }
 
 const isRegular = (mode: number) => (mode & 0o170000) === 0o100000;
-const isTrusted = (uid: number) => uid === 0 || uid === process.getuid?.();
+export const isTrusted = (uid: number) => uid === 0 || uid === process.getuid?.();

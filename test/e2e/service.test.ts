@@ -215,14 +215,6 @@ describe("where it cannot run, it says why with an exit code of its own:", () =>
       await expect(stat(join(folder, "state/lock"))).rejects.toThrow("ENOENT");
     }));
 
-  test("a plugin that is none", () =>
-    withFolder(async (folder) => {
-      await writeFile(join(folder, "p.js"), "export const other = 1;");
-      const { exitCode, stderr } = await run("run", "--config", await configure(folder, "plugins: [p.js]"));
-      expect(exitCode).toBe(78);
-      expect(stderr).toContain(`plugins: ${folder}/p.js exports no plugin`);
-    }));
-
   test("no service to ask", () =>
     withFolder(async (folder) => {
       const socket = join(folder, "none.sock");

@@ -1,6 +1,6 @@
 /** Objects and plugins beside those that are always there. */
 import { z } from "zod";
-import { filePath, list, wholeNumber } from "../values.js";
+import { absolutePath, duration, filePath, list, wholeNumber } from "../values.js";
 
 export const objectIds = [6, 16, 19, 22] as const;
 
@@ -22,4 +22,15 @@ export const extensionKeys = {
   plugins: list(filePath(), 64, "plugins")
     .optional()
     .describe("Modules that export `plugin`; relative paths count from the folder of this file."),
+  pluginDirectory: absolutePath()
+    .optional()
+    .describe(
+      "Every .js, .mjs and .ts file of this folder is a plugin, too, by name; /etc/lwm2m-agent/plugins.d when not given.",
+    ),
+  pluginTimeLimit: duration(1, 3600)
+    .optional()
+    .describe("A callback of a plugin that takes longer is given up; 30 s when not given."),
+  pluginUpdateTimeLimit: duration(1, 30 * 86_400)
+    .optional()
+    .describe("The same for packageUriWritten and updateExecuted, which may be long; 1 d when not given."),
 };

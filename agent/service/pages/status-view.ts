@@ -58,9 +58,9 @@ export function statusView(status: ServiceStatus, log: readonly string[], now: D
     headline: headlineOf(status, firmware),
     servers,
     firmware,
-    plugins: status.plugins.map(({ name, health }) => ({
+    plugins: status.plugins.map(({ name, health, reason }) => ({
       label: name,
-      text: health,
+      text: reason === null ? health : `${health}: ${reason}`,
       tone: health === "running" ? "good" : "bad",
     })),
     agent: agentFacts(status, now),

@@ -44,7 +44,7 @@ export const idleStatus: ServiceStatus = {
     hold: null,
   },
   queueMode: false,
-  plugins: [{ name: "temperature", health: "running" }],
+  plugins: [{ name: "temperature", health: "running", reason: null }],
   logLevel: "info",
   memory: 61_000_000,
 };
