@@ -67,6 +67,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./control.js")).metricsCommand,
   },
   {
+    command: "diagnostics",
+    describe: "Put into one file what somebody who helps wants to know",
+    load: async () => (await import("./diagnostics.js")).diagnosticsCommand,
+  },
+  {
     command: "firmware <command>",
     describe: "Make keys, sign firmware packages, look into them and check them",
     load: async () => (await import("./firmware.js")).firmwareCommand,

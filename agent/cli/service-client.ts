@@ -43,7 +43,7 @@ export async function withService<T>(
 const systemSocket = "/run/lwm2m-agent/control.sock";
 
 /** As the flag says, or the configuration; else that of the system's agent, or of this user's own. */
-async function controlSocket({ socket, config }: ConnectionFlags): Promise<string> {
+export async function controlSocket({ socket, config }: ConnectionFlags): Promise<string> {
   if (socket !== undefined) return socket;
   const here = surroundings();
   const result = await readConfig({ file: config, flags: [], surroundings: here });

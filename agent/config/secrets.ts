@@ -54,7 +54,8 @@ export async function secretFile(source: SecretSource, context: SecretContext): 
   return secretPath(source, context);
 }
 
-function secretPath(source: SecretSource, { key, credentialsDirectory }: SecretContext): string {
+/** @throws ConfigError when there is no such credential */
+export function secretPath(source: SecretSource, { key, credentialsDirectory }: SecretContext): string {
   if ("file" in source) return source.file;
   if (credentialsDirectory !== undefined && isAbsolute(credentialsDirectory)) {
     return join(credentialsDirectory, source.credential);

@@ -10,7 +10,7 @@ import { describeError } from "../../platform/system-error.js";
 import type { ServiceConfig } from "../config/service-config.js";
 import { ConfigError } from "../model/errors.js";
 import { readObjectFile } from "../optional-objects.js";
-import type { Board, Finding, Log } from "../ports.js";
+import type { Board, BoardDescription, Finding, Log } from "../ports.js";
 import { createVerification } from "../verification.js";
 import { healthCheck, hookGate, verificationOptions } from "./agent-options.js";
 import { createBoard } from "./boards.js";
@@ -157,22 +157,34 @@ async function secrets({ stated }: ServiceConfig): Promise<readonly Finding[]> {
 
 async function board(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
   try {
-    const made = await createBoard(config.board, {
-      directories: config.directories,
-      clock: createSystemClock(),
-      random: systemRandom,
-      log,
-      uid: process.getuid?.() ?? 0,
-      onRestart: () => undefined,
-      forget: async () => undefined,
-    });
-    try {
-      return [...((await made.check?.()) ?? []), ...(await signatures(config, made, log))];
-    } finally {
-      await made.close?.();
-    }
+    return await withBoard(config, log, async (made) => [
+      ...((await made.check?.()) ?? []),
+      ...(await signatures(config, made, log)),
+    ]);
   } catch (error) {
     return [finding("error", `board: ${error instanceof Error ? error.message : String(error)}`)];
+  }
+}
+
+/** What the board says of itself. @throws ConfigError when it cannot be used */
+export const describeBoard = (config: ServiceConfig, log: Log): Promise<BoardDescription> =>
+  withBoard(config, log, (made) => made.describe());
+
+/** A board beside that of the service, which is only asked. */
+async function withBoard<T>(config: ServiceConfig, log: Log, use: (board: Board) => Promise<T>): Promise<T> {
+  const made = await createBoard(config.board, {
+    directories: config.directories,
+    clock: createSystemClock(),
+    random: systemRandom,
+    log,
+    uid: process.getuid?.() ?? 0,
+    onRestart: () => undefined,
+    forget: async () => undefined,
+  });
+  try {
+    return await use(made);
+  } finally {
+    await made.close?.();
   }
 }
 
