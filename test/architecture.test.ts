@@ -67,6 +67,19 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
     node: true,
   },
   {
+    folder: "agent/scripts.ts",
+    imports: [
+      "agent/model",
+      "agent/codec",
+      "agent/ports.ts",
+      "agent/plugin.ts",
+      "agent/optional-objects.ts",
+      "objects",
+      "platform",
+    ],
+    node: true,
+  },
+  {
     folder: "agent/main.ts",
     imports: [
       "agent/download",
@@ -113,7 +126,7 @@ const layers: readonly { folder: string; imports: readonly string[]; node: boole
       "agent/main.ts",
       "agent/verification.ts",
       "agent/optional-objects.ts",
-      "agent/verification.ts",
+      "agent/scripts.ts",
       "platform",
     ],
     node: true,

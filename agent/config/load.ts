@@ -162,6 +162,10 @@ function complete(
       typeof object === "string" ? resolve(folder, object) : object,
     ),
     plugins: (stated.plugins ?? []).map((path) => resolve(folder, path)),
+    scripts: (stated.scripts ?? []).map(({ object, ...script }) => ({
+      ...script,
+      object: resolve(folder, typeof object === "number" ? `${object}.xml` : object),
+    })),
     pluginDirectory: stated.pluginDirectory ?? defaultPluginDirectory,
     directories,
     log: { level: stated.log?.level ?? "info", format: stated.log?.format ?? "auto" },

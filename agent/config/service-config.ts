@@ -14,6 +14,10 @@ export interface ServiceConfig {
   readonly objects: readonly (NonNullable<StatedConfig["objects"]>[number] | string)[];
   readonly plugins: readonly string[];
   readonly pluginDirectory: string;
+  readonly scripts: readonly (Omit<NonNullable<StatedConfig["scripts"]>[number], "object"> & {
+    /** Path of its definition file. */
+    readonly object: string;
+  })[];
   readonly directories: Directories;
   readonly log: {
     readonly level: NonNullable<NonNullable<StatedConfig["log"]>["level"]>;

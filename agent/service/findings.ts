@@ -17,6 +17,7 @@ import { createBoard } from "./boards.js";
 import { downloadOptions } from "./download-options.js";
 import { readBlame } from "./plugin-blame.js";
 import { findPluginFiles, inTime, loadTrustedPlugin, sameName } from "./plugin-loader.js";
+import { scriptOptions } from "./script-options.js";
 
 export async function findingsOf(config: ServiceConfig, log: Log): Promise<readonly Finding[]> {
   return [
@@ -25,6 +26,7 @@ export async function findingsOf(config: ServiceConfig, log: Log): Promise<reado
     ...(await folders(config)),
     ...(await objectFiles(config)),
     ...(await plugins(config, log)),
+    ...(await scripts(config)),
     ...(await operatorPrograms(config, log)),
     ...(await secrets(config)),
     ...(await board(config, log)),
@@ -132,6 +134,13 @@ async function plugins(config: ServiceConfig, log: Log): Promise<readonly Findin
     }
   };
   return [...(await attempt(load)), ...findings];
+}
+
+async function scripts(config: ServiceConfig): Promise<readonly Finding[]> {
+  if (config.scripts.length === 0) return [];
+  const { checkScript } = await import("../scripts.js");
+  const checked = scriptOptions(config).map((script) => attempt(() => checkScript(script)));
+  return (await Promise.all(checked)).flat();
 }
 
 async function operatorPrograms({ stated }: ServiceConfig, log: Log): Promise<readonly Finding[]> {

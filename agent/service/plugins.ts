@@ -10,6 +10,7 @@ import type { Plugin } from "../plugin.js";
 import type { Clock, Log, PluginContainment } from "../ports.js";
 import { markerName, type PluginBlame, takeBlame } from "./plugin-blame.js";
 import { findPluginFiles, inTime, loadTrustedPlugin, type PluginFile, sameName } from "./plugin-loader.js";
+import { scriptOptions } from "./script-options.js";
 
 export interface ServicePlugins {
   /** Those that can be started. */
@@ -51,7 +52,10 @@ export async function loadPlugins(options: ServicePluginsOptions): Promise<Servi
     if (!(error instanceof ConfigError)) throw error;
     leave(basename(config.pluginDirectory), "failed", error.message);
   }
-  if (found.length === 0) return { ...none, health: () => left };
+  const scripts = await scriptPlugins(options);
+  if (found.length === 0) {
+    return { ...none, plugins: scripts, health: (hosted) => [...scripts.map(healthFrom(hosted)), ...left] };
+  }
 
   const marker = join(config.directories.runtime, markerName);
   const blame = await takeBlame({
@@ -60,10 +64,24 @@ export async function loadPlugins(options: ServicePluginsOptions): Promise<Servi
     marker,
     files: found.map(({ path }) => path),
   });
-  return contained({ ...options, found, blame, left, leave, marker: openMarker(marker) });
+  return contained({ ...options, scripts, found, blame, left, leave, marker: openMarker(marker) });
 }
 
+async function scriptPlugins({ config, clock }: ServicePluginsOptions): Promise<readonly Plugin[]> {
+  if (config.scripts.length === 0) return [];
+  const { createScriptPlugin } = await import("../scripts.js");
+  return scriptOptions(config).map(({ name, ...options }) => createScriptPlugin(name, options, clock));
+}
+
+const healthFrom =
+  (hosted: readonly PluginHealth[], troubles: ReadonlyMap<string, string> = new Map()) =>
+  ({ name }: Plugin): Left => {
+    const of = hosted.find((each) => each.name === name);
+    return { name, health: of?.health ?? "running", reason: of?.reason ?? troubles.get(name) ?? null };
+  };
+
 interface Contained extends ServicePluginsOptions {
+  readonly scripts: readonly Plugin[];
   readonly found: readonly PluginFile[];
   readonly blame: PluginBlame;
   readonly left: readonly Left[];
@@ -72,7 +90,7 @@ interface Contained extends ServicePluginsOptions {
 }
 
 async function contained(options: Contained): Promise<ServicePlugins> {
-  const { clock, log, found, blame, left, leave, marker } = options;
+  const { clock, log, scripts, found, blame, left, leave, marker } = options;
   const { createProcessContainment } = await import("../../platform/plugins/containment.js");
   const files = new Map<string, string>();
   const troubles = new Map<string, string>();
@@ -85,7 +103,8 @@ async function contained(options: Contained): Promise<ServicePlugins> {
   const removeMarker = () => marker.remove();
   process.once("exit", removeMarker); // an end that is in order, though it may be early
 
-  const plugins: Plugin[] = [];
+  const plugins: Plugin[] = [...scripts];
+  for (const { name } of scripts) files.set(name, "scripts of the configuration");
   for (const file of found) {
     const out = blame.whyLeftOut(file.path);
     if (out !== undefined) {
@@ -113,13 +132,7 @@ async function contained(options: Contained): Promise<ServicePlugins> {
   return {
     plugins,
     containment,
-    health: (hosted) => [
-      ...plugins.map(({ name }) => {
-        const of = hosted.find((each) => each.name === name);
-        return { name, health: of?.health ?? "running", reason: of?.reason ?? troubles.get(name) ?? null };
-      }),
-      ...left,
-    ],
+    health: (hosted) => [...plugins.map(healthFrom(hosted, troubles)), ...left],
     close() {
       process.off("exit", removeMarker);
       marker.remove();
