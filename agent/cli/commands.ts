@@ -72,6 +72,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./diagnostics.js")).diagnosticsCommand,
   },
   {
+    command: "service <command>",
+    describe: "Make a service of an agent that was installed by npm",
+    load: async () => (await import("./service.js")).serviceCommand,
+  },
+  {
     command: "firmware <command>",
     describe: "Make keys, sign firmware packages, look into them and check them",
     load: async () => (await import("./firmware.js")).firmwareCommand,
