@@ -243,6 +243,8 @@ export interface BoardDescription {
   readonly hardwareVersion: string;
   /** Of the image that runs. */
   readonly firmwareVersion: string;
+  /** It is only that of the distribution in the image: good to know, and nothing to compare a package with. */
+  readonly versionIsOfDistribution?: boolean;
 }
 
 /** What the verified metadata of a package says. */

@@ -70,7 +70,8 @@ const namesOf = (name: string, { modelNumber }: BoardDescription): string[] =>
 /** Refuses, as a package that is not for this device, whose version may not take the place of the one that runs. */
 export const acceptanceOf =
   (policy: VersionPolicy) =>
-  ({ version }: PackageInfo, { firmwareVersion }: BoardDescription): void => {
+  ({ version }: PackageInfo, { firmwareVersion, versionIsOfDistribution }: BoardDescription): void => {
+    if (versionIsOfDistribution) return;
     const fault = versionRule(version, firmwareVersion, policy);
     if (fault !== undefined) throw new PackageError("unsupported-package", fault);
   };

@@ -142,7 +142,7 @@ export function createDevice(options: DeviceOptions): ObjectImplementation {
   let live: LiveObject<typeof Device> | undefined;
 
   const description = createRecent(clock, () => options.describe());
-  const described = (name: keyof BoardDescription) => ({
+  const described = (name: Exclude<keyof BoardDescription, "versionIsOfDistribution">) => ({
     read: () => whenKnown(description(), (known) => textOrNothing(known[name])),
   });
   const placed = (name: keyof PlaceReadings) => ({

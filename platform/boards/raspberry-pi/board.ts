@@ -19,6 +19,7 @@ import {
   type UpdateAttempt,
 } from "../../../agent/ports.js";
 import { bootIdFile, readBootId } from "../../linux/boot-id.js";
+import { parseImageVersion } from "../../linux/os-release.js";
 import { describeError } from "../../system-error.js";
 import { deviceNumber, dropCaches, sizeOfDevice } from "../block-device.js";
 import { createMounter, type Mounter, type MounterOptions } from "../mounter.js";
@@ -132,13 +133,12 @@ class RaspberryPiBoard implements Board {
     const cpuinfo = await readFile(cpuinfoFile, "latin1").catch(() => "");
     const release = await readFile(osReleaseFile, "utf8").catch(() => "");
     const ofCpu = (name: string) => new RegExp(`^${name}\\s*:\\s*(\\S+)`, "m").exec(cpuinfo)?.[1] ?? "";
-    const ofRelease = (name: string) => new RegExp(`^${name}=["']?([^"'\\n]*)`, "m").exec(release)?.[1] ?? "";
     return {
       manufacturer: "Raspberry Pi",
       modelNumber: (await readText(`${this.#deviceTree}/model`)) ?? "",
       serialNumber: (await readText(`${this.#deviceTree}/serial-number`)) ?? ofCpu("Serial"),
       hardwareVersion: ofCpu("Revision"),
-      firmwareVersion: ofRelease("IMAGE_VERSION") || ofRelease("VERSION_ID"),
+      ...parseImageVersion(release),
       ...this.#options.description,
     };
   }

@@ -5,6 +5,7 @@
  */
 import { DecodeError } from "../../../agent/model/errors.js";
 import {
+  boolean,
   integer,
   list,
   oneOf,
@@ -163,6 +164,7 @@ const results: { readonly [V in Verb]: Parser<Results[V]> } = {
     serialNumber: words,
     hardwareVersion: words,
     firmwareVersion: words,
+    versionIsOfDistribution: optional(boolean),
   }),
   inspect: packageInfo,
   apply: oneOf("restart", "running"),

@@ -78,7 +78,7 @@ class SwupdateBoard implements Board {
       modelNumber: identity.modelNumber ?? board ?? "",
       serialNumber: identity.serialNumber ?? "",
       hardwareVersion: revision ?? "",
-      firmwareVersion: (await readImageVersion(this.#files)) ?? "",
+      ...(await readImageVersion(this.#files)),
       ...description,
     };
   }
