@@ -21,9 +21,9 @@ export class Variant {
   }
 }
 
-/** What a variant holds; any other value itself. */
+/** What a variant holds, also one in another one, as RAUC has them; any other value itself. */
 export const unwrap = (value: Value | undefined): Value | undefined =>
-  value instanceof Variant ? value.value : value;
+  value instanceof Variant ? unwrap(value.value) : value;
 
 /** A dictionary of properties (`a{sv}`) by name, without their variants; undefined when it is something else. */
 export function toProperties(value: Value | undefined): ReadonlyMap<string, Value> | undefined {

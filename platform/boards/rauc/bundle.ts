@@ -15,6 +15,8 @@ export interface BundleOptions {
   /** How long a certificate that does not fit the time may be due to a clock that is not set. */
   readonly clockLimit: Millis;
   readonly signal: AbortSignal;
+  /** Asks RAUC's service, which sees all of the system. Answers why the bundle is refused when it is. */
+  readonly askService: () => Promise<BundleInfo | string>;
 }
 
 export interface BundleInfo {
@@ -33,18 +35,23 @@ const firstToVerifyAll = [1, 15, 2];
  * @throws PackageError saying what is wrong with it; the abort reason when `signal` fires
  */
 export async function readBundle(image: ImageFile, options: BundleOptions): Promise<BundleInfo> {
-  const output = await onceClockIsSet(
+  const bundle = await onceClockIsSet(
     async (clockIsSet) => {
       const { result, text } = await info(image, options, "json");
-      if (result.exitCode === 0) return result.output;
-      if (judgeErrorText(text, { clockIsSet }) === "clock") return undefined;
-      throw installerError(text);
+      if (result.exitCode === 0) return parseInfo(result.output);
+      const answer = unseen.test(text) ? await options.askService() : text;
+      if (typeof answer === "object") return answer;
+      if (judgeErrorText(answer, { clockIsSet }) === "clock") return undefined;
+      throw installerError(answer);
     },
     { ...options, limit: options.clockLimit },
   );
   if (image.size > largestPlainBundle) await refuseLargePlain(image, options);
-  return parseInfo(output);
+  return bundle;
 }
+
+/** The program wants to see the device under the bundle, which is not in the `/dev` of a confined service like ours. */
+const unseen = /unable to find mounted device for bundle/;
 
 /** `rauc 1.8` → [1, 8]; undefined when it cannot be run or says something else. */
 export async function readRaucVersion({
@@ -99,15 +106,18 @@ async function info(
         if (stream === "error" && lines.length < maximumLines) lines.push(line.trim());
       },
     });
-    // Not the last line alone: what is wrong with the certificate stands above it.
-    return { result, text: `RAUC refuses the bundle: ${lines.filter((line) => line !== "").join("; ")}` };
+    // Not the last line alone: what is wrong with the certificate stands above it. But that line is the first to be read.
+    const words = lines.filter((line) => line !== "" && !progress.test(line)).reverse();
+    return { result, text: `RAUC refuses the bundle: ${words.join("; ")}` };
   } catch (cause) {
     if (!(cause instanceof ProgramError)) throw cause;
     throw new PackageError("failed", `the bundle cannot be verified: ${cause.message}`, { cause });
   }
 }
 
-const maximumLines = 20;
+const maximumLines = 40;
+/** What it says while all is well. */
+const progress = /^rauc-(Message|INFO): /;
 
 function parseInfo(output: string): BundleInfo {
   let info: Record<string, unknown> = {};

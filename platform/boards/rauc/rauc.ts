@@ -71,7 +71,9 @@ class RaucBoard implements Board {
       modelNumber: identity.modelNumber ?? rauc.compatible ?? "",
       serialNumber: identity.serialNumber ?? "",
       hardwareVersion: rauc.compatible ?? "",
-      firmwareVersion: rauc.version ?? (await readImageVersion(this.#files)) ?? "",
+      ...(rauc.version === undefined
+        ? await readImageVersion(this.#files)
+        : { firmwareVersion: rauc.version }),
       ...description,
     };
   }
@@ -85,6 +87,10 @@ class RaucBoard implements Board {
       clockLimit,
       signal,
       files: this.#files,
+      askService: async () => {
+        await keepReadable(image.path);
+        return this.#withService((service) => service.inspect(image.path));
+      },
     });
     const compatible = await this.#withService((service) => service.text("Compatible"));
     if (compatible !== undefined && bundle.compatible !== compatible) {

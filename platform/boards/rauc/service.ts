@@ -1,6 +1,7 @@
 /** The service of RAUC on the system bus, which D-Bus starts when it is asked. */
 import { type Bus, DBusError, type MethodCall, type Received } from "../../dbus/connection.js";
 import { toProperties, type Value } from "../../dbus/value.js";
+import type { BundleInfo } from "./bundle.js";
 import { parseSlots, type Slot } from "./slots.js";
 
 export const raucName = "de.pengutronix.rauc";
@@ -54,6 +55,28 @@ export class RaucService {
     }
   }
 
+  /** What a bundle says of itself, once its signature is verified; in words why it is refused. */
+  async inspect(path: string): Promise<BundleInfo | string> {
+    try {
+      return await this.#inspect(path);
+    } catch (error) {
+      if (!(error instanceof DBusError) || isUnreachable(error)) throw error;
+      return `RAUC refuses the bundle: ${error.message}`;
+    }
+  }
+
+  async #inspect(path: string): Promise<BundleInfo> {
+    try {
+      const { body } = await this.call("InspectBundle", "sa{sv}", [path, new Map()]);
+      const update = toProperties(toProperties(body[0])?.get("update"));
+      return { compatible: textOf(update?.get("compatible")), version: textOf(update?.get("version")) };
+    } catch (error) {
+      if (!(error instanceof DBusError) || !error.errorName.endsWith(".UnknownMethod")) throw error;
+      const [compatible, version] = (await this.call("Info", "s", [path])).body; // before 1.9
+      return { compatible: textOf(compatible), version: textOf(version) };
+    }
+  }
+
   /** @param slot `booted`, `other` or a name */
   async mark(state: SlotState, slot: string): Promise<void> {
     await this.call("Mark", "ss", [state, slot]);
@@ -65,3 +88,5 @@ export const isUnreachable = ({ errorName }: DBusError): boolean =>
   /\.(NoServer|NoReply|Disconnected|ServiceUnknown|NameHasNoOwner|Spawn\.\w+|TimedOut|Timeout)$/.test(
     errorName,
   );
+
+const textOf = (value: Value | undefined): string => (typeof value === "string" ? value : "");
