@@ -159,9 +159,15 @@ export class Guest {
       nspawn.once("exit", (code) => resolve(code === restartCode ? "restart" : "off"));
     });
     this.#ended.catch(() => undefined);
+    let isGone = false;
+    this.#ended
+      .finally(() => {
+        isGone = true;
+      })
+      .catch(() => undefined);
     await this.until(async () => {
       const { stdout } = await this.run("systemctl", "is-system-running");
-      return /running|degraded/.test(stdout);
+      return isGone || /running|degraded/.test(stdout); // a broken image may go down before it is up
     }, "it is up");
   }
 
@@ -224,7 +230,10 @@ export class Guest {
   async until(holds: () => Promise<boolean>, what: string, limitSeconds = 60): Promise<void> {
     const deadline = Date.now() + limitSeconds * 1000;
     while (!(await holds())) {
-      if (Date.now() > deadline) throw new Error(`in vain: until ${what}\n${this.#console.slice(-4000)}`);
+      if (Date.now() > deadline) {
+        const { stdout } = await this.run("journalctl", "--no-pager", "-n", "60", "-o", "short-monotonic");
+        throw new Error(`in vain: until ${what}\n${this.#console.slice(-2000)}\n${stdout}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }

@@ -4,7 +4,7 @@
  * `VERSION=…` and `HEALTH=good|bad`.
  */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -65,6 +65,19 @@ async function makeDisk(guest: Guest): Promise<void> {
   await writeFile(join(guest.disk, "slot-a.img"), slotContent({ version: "1.0", health: "good" }));
   await writeFile(join(guest.disk, "slot-b.img"), Buffer.alloc(slotSize));
   for (const copy of ["env0", "env1"]) await writeFile(join(guest.disk, copy), Buffer.alloc(0x4000, 0xff));
+}
+
+/**
+ * Power goes: what was written and not synced is lost. It lies in the caches of the guest's file systems, so the files under
+ * their loop devices are what a disk would hold.
+ */
+export async function cutPower(guest: Guest): Promise<void> {
+  for (const { image } of partitions) {
+    await run("cp", ["--sparse=always", join(guest.disk, image), join(guest.disk, `${image}.durable`)]);
+  }
+  await guest.cut();
+  for (const { image } of partitions)
+    await rename(join(guest.disk, `${image}.durable`), join(guest.disk, image));
 }
 
 function slotContent({ version, health }: SlotImage): Buffer {
@@ -140,7 +153,7 @@ export interface SigningKeys {
 }
 
 /** A certificate authority and a signer below it. */
-async function createSigningKeys(): Promise<SigningKeys> {
+export async function createSigningKeys(): Promise<SigningKeys> {
   const folder = await mkdtemp(join(tmpdir(), "rauc-keys-"));
   const at = (name: string) => join(folder, name);
   const openssl = (...words: string[]) => run("openssl", words);
