@@ -1,9 +1,13 @@
 /** The whole way: a Server's job, download, RAUC, restart, trial, commit; and what happens when the new image is no good. */
-import { cp } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { seconds } from "../../agent/ports.js";
 import { type FirmwareServer, startFirmwareServer } from "../../agent/simulation/firmware-server.js";
+import { resourceContent } from "../../jobs/device-gateway.js";
 import type { JobRecord } from "../../jobs/job.js";
 import { createJobService, type JobService } from "../../jobs/job-service.js";
 import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
@@ -21,6 +25,7 @@ import {
   type SlotImage,
 } from "./rauc-board.js";
 
+const run = promisify(execFile);
 const device = "lab-board";
 const clock = createSystemClock();
 const log = createRecordingLog();
@@ -181,3 +186,58 @@ test.each([300, 700, 1200, 2000, 3500])(
     }
   },
 );
+
+test("the package of the agent is upgraded while an update is in state Downloaded, which stays", async () => {
+  await guest.until(async () => server.device(device) !== undefined, "it is registered");
+  const packageServer = await startFirmwareServer({
+    image: await createBundle({ version: "7.0", health: "good" }, keys),
+  });
+  packages.push(packageServer);
+  await server.write(device, [5, 0, 1], resourceContent([5, 0, 1], packageServer.packageUri), "replace");
+  await guest.until(async () => (await status()).firmware.stateName === "Downloaded", "it is downloaded");
+  const before = await status();
+
+  await writeFile(join(guest.disk, "newer.deb"), await newerPackage("99.0.0"));
+  await guest.must("dpkg", "-i", "/disk/newer.deb");
+  await guest.until(async () => server.device(device) !== undefined && (await isAnswering()), "it is back");
+  const after = await status();
+  expect(after.pid).not.toBe(before.pid);
+  expect(after.version).toBe("99.0.0");
+  expect(after.firmware).toMatchObject({ stateName: "Downloaded", package: { version: "7.0" } });
+
+  await server.execute(device, [5, 0, 2]);
+  await guest.until(
+    async () => (await guest.run("cat", "/run/image")).stdout.includes("VERSION=7.0"),
+    "the new image runs",
+    90,
+  );
+  await guest.until(
+    async () => (await isAnswering()) && (await status()).firmware.result === 1,
+    "it stays",
+    60,
+  );
+});
+
+const isAnswering = async () => (await guest.run("lwm2m-agent", "status")).code === 0;
+
+/** The same package under a newer version. */
+async function newerPackage(version: string): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), "newer-"));
+  try {
+    const tree = join(folder, "tree");
+    await run("dpkg-deb", ["--raw-extract", await debianPackage(), tree]);
+    for (const [file, pattern, replacement] of [
+      ["DEBIAN/control", /^Version: .*$/m, `Version: ${version}`],
+      ["usr/lib/lwm2m-agent/package.json", /"version": "[^"]*"/, `"version": "${version}"`],
+    ] as const) {
+      await writeFile(
+        join(tree, file),
+        (await readFile(join(tree, file), "utf8")).replace(pattern, replacement),
+      );
+    }
+    await run("dpkg-deb", ["--root-owner-group", "--build", tree, join(folder, "newer.deb")]);
+    return await readFile(join(folder, "newer.deb"));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
