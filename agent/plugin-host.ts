@@ -119,7 +119,12 @@ export class PluginHost {
         updateExecuted: (context) =>
           this.#chain(
             "updateExecuted",
-            { objectInstanceId: context.instanceId, uri: context.uri, signal: context.signal },
+            {
+              objectInstanceId: context.instanceId,
+              uri: context.uri,
+              signal: context.signal,
+              image: () => this.#containment.outside(() => context.image()),
+            },
             () => context.default(),
           ),
       }),

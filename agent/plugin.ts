@@ -15,7 +15,7 @@
 import type { ObjectImplementation } from "./model/definition.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { SendItem, SendOptions, SendReport } from "./model/send.js";
-import type { Log } from "./ports.js";
+import type { ImageFile, Log } from "./ports.js";
 
 export {
   type AfterResponse,
@@ -42,7 +42,7 @@ export type {
   ResourceType,
   ResourceValue,
 } from "./model/value.js";
-export { type Log, PackageError, type PackageFailure } from "./ports.js";
+export { type ImageFile, type Log, PackageError, type PackageFailure } from "./ports.js";
 
 type Awaitable<T> = T | Promise<T>;
 
@@ -95,6 +95,12 @@ export interface UpdateExecuted {
   readonly objectInstanceId: number;
   readonly uri: string;
   readonly signal: AbortSignal;
+  /**
+   * The package that the agent has fetched and verified, hashed once more, to be read; undefined when a plugin has fetched it
+   * itself.
+   * @throws PackageError when it changed meanwhile
+   */
+  image(): Promise<ImageFile | undefined>;
   /** Does what the agent would have done without the plugin: install, restart, report. */
   proceed(): Promise<void>;
 }

@@ -206,6 +206,7 @@ export class Effects {
           instanceId: this.#instanceId,
           uri: uriOf(update),
           signal: work.signal,
+          image: () => this.#intactImage(update),
           default: () => this.#installForPlugin(update, work),
         });
       }
@@ -218,13 +219,17 @@ export class Effects {
     }
   }
 
+  /** Days may lie between download and update; a file that changed meanwhile must not reach the installer. */
+  async #intactImage({ package: held }: Updating): Promise<ImageFile | undefined> {
+    if (held === undefined) return undefined;
+    if (!(await this.isIntact(held.image))) throw new PackageError("integrity", "the package changed on disk");
+    return held.image;
+  }
+
   async #install(update: Updating, work: Work): Promise<void> {
-    if (update.package === undefined)
-      throw new PackageError("failed", "the package is the plugin's, not ours");
-    const { image } = update.package;
+    const image = await this.#intactImage(update);
+    if (image === undefined) throw new PackageError("failed", "the package is the plugin's, not ours");
     const attempt = update.attempt.id;
-    // Days may lie between download and update; a file that changed meanwhile must not reach the installer.
-    if (!(await this.isIntact(image))) throw new PackageError("integrity", "the package changed on disk");
     const how = await this.#untilNotBusy(
       "apply",
       () =>

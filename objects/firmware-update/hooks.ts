@@ -1,3 +1,5 @@
+import type { ImageFile } from "../../agent/ports.js";
+
 /**
  * Where a plugin takes the place of what the agent does by itself. The agent only notes that the download or the
  * update has begun, and answers the Server; the plugin does the work and reports with `setFirmwareUpdateState` and
@@ -28,6 +30,11 @@ export interface DownloadContext extends HookContext {
 }
 
 export interface UpdateContext extends HookContext {
+  /**
+   * The package on disk, hashed once more; undefined when the agent does not have it.
+   * @throws PackageError when it changed meanwhile
+   */
+  image(): Promise<ImageFile | undefined>;
   /**
    * Installs the package as without a hook. Resolves when it is installed; restarting, or whatever makes it run, and
    * the report then follow by themselves.

@@ -210,6 +210,7 @@ describe("a callback that does not return", () => {
         instanceId: 0,
         uri: "http://x/y",
         signal: new AbortController().signal,
+        image: async () => undefined,
         default: async () => undefined,
       };
       const asked = of.firmwareUpdateHooks()[callback]?.(context);

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { afterEach, describe, expect, test } from "vitest";
 import { defineObject, definePlugin, PackageError, type Plugin, singleInstance } from "../../agent/plugin.js";
 import { type ManagedAgent, startManagedAgent } from "./managed-agent.js";
@@ -131,7 +132,7 @@ test("an Object of a plugin is in the first Register, serves, and tells changes;
 
 test("the package gives plugins their API under its own name", async () => {
   managed = await startManagedAgent();
-  const name = "lwm2m-agent/plugin"; // a variable, so that the compiler does not ask for the build
-  const published = (await import(name)) as Record<string, unknown>;
+  const path = createRequire(import.meta.url).resolve("lwm2m-agent/plugin");
+  const published = (await import(path)) as Record<string, unknown>;
   expect(published["definePlugin"]).toBeTypeOf("function");
 });
