@@ -64,6 +64,10 @@ export interface BoardServer {
 const maximumConnections = 8;
 /** For the request to arrive. */
 const requestTime = seconds(10);
+/** For the agent to hang up when it has its answer. */
+const partingTime = seconds(10);
+/** Bytes of progress that wait for an agent who does not read: beyond them it is not told. */
+const maximumUnread = 64 * 1024;
 
 /** Resolves when it listens. */
 export async function serveBoard(
@@ -154,7 +158,8 @@ class Service {
     try {
       request = parseRequest(line);
       log.info("helper asked", { verb: request.verb });
-      say(formatResult(await this.#perform(request, signal, say)));
+      const tell = (text: string) => socket.writableLength < maximumUnread && say(text);
+      say(formatResult(await this.#perform(request, signal, tell)));
       log.info("helper done", { verb: request.verb });
     } catch (error) {
       const verb = request?.verb;
@@ -166,24 +171,34 @@ class Service {
       );
     } finally {
       socket.end();
+      const parting = this.#options.clock.after(partingTime, () => socket.destroy());
+      socket.once("close", () => parting.cancel());
     }
   }
 
-  async #perform(request: Request, signal: AbortSignal, say: (text: string) => void): Promise<Results[Verb]> {
+  async #perform(
+    request: Request,
+    signal: AbortSignal,
+    tell: (text: string) => void,
+  ): Promise<Results[Verb]> {
     const board = this.#board;
     switch (request.verb) {
       case "inspect":
-        return board.inspect(await this.#take(request.image, signal), { signal });
+        return this.#withCopy(request.image, signal, (image) => board.inspect(image, { signal }));
       case "apply": {
-        const image = await this.#take(request.image, signal);
-        const progress = (fraction: number, message?: string) => say(formatProgress(fraction, message));
-        return board.apply(image, { signal, progress, attempt: request.attempt });
+        const progress = (fraction: number, message?: string) => tell(formatProgress(fraction, message));
+        return this.#withCopy(request.image, signal, (image) =>
+          board.apply(image, { signal, progress, attempt: request.attempt }),
+        );
       }
       case "outcome":
-        return board.outcome(request.attempt);
+        return board.outcome({
+          ...request.attempt,
+          image: this.#options.vault.copyOf(request.attempt.image), // no path of the agent's reaches a program of root's
+        });
       case "commit":
         await board.commit();
-        await this.#options.vault.clear(); // the update is over
+        if (!this.#isCopyUsed) await this.#options.vault.clear(); // the update is over
         return null;
       case "restart":
         await board.restart();
@@ -202,23 +217,38 @@ class Service {
     }
   }
 
-  /** One at a time: two copies at once would each remove the other's. */
-  #taking = false;
+  /** The vault has room for one copy: who came second would take it away from under the first. */
+  #isCopyUsed = false;
 
-  async #take(image: ImageFile, signal: AbortSignal): Promise<ImageFile> {
-    if (this.#taking) throw new BusyError("another package is being looked at");
-    this.#taking = true;
+  /** @param use gets a copy that is verified; until it has settled, nobody takes another package */
+  async #withCopy<T>(
+    image: ImageFile,
+    signal: AbortSignal,
+    use: (copy: ImageFile) => Promise<T>,
+  ): Promise<T> {
+    if (this.#isCopyUsed) throw new BusyError("another request for a package is under way");
+    this.#isCopyUsed = true;
     try {
       const copy = await this.#options.vault.take(image, { signal });
-      const vouched = await this.#options.verifier?.verify(copy, { uri: packageUri, signal });
-      // What was once signed stays signed: an agent that was taken over would bring back the version with the hole.
-      if (vouched?.version !== undefined) {
-        const { name = "", version } = vouched;
-        this.#options.acceptance?.({ name, version }, await this.#board.describe());
-      }
-      return copy;
+      await this.#verify(copy, signal);
+      return await use(copy);
     } finally {
-      this.#taking = false;
+      this.#isCopyUsed = false;
+    }
+  }
+
+  /** What is refused does not stay: it may be as large as the disk allows. */
+  async #verify(copy: ImageFile, signal: AbortSignal): Promise<void> {
+    const { verifier, acceptance, vault } = this.#options;
+    try {
+      const vouched = await verifier?.verify(copy, { uri: packageUri, signal });
+      if (vouched?.version === undefined) return;
+      // What was once signed stays signed: an agent that was taken over would bring back the version with the hole.
+      const { name = "", version } = vouched;
+      acceptance?.({ name, version }, await this.#board.describe());
+    } catch (error) {
+      await vault.clear();
+      throw error;
     }
   }
 }

@@ -28,6 +28,8 @@ export interface Vault {
    * @throws PackageError `integrity` when it is not, `failed` when the file is not one that the agent may name, `storage`
    */
   take(image: ImageFile, options: { readonly signal: AbortSignal }): Promise<ImageFile>;
+  /** Where the copy of a package lies, whether it is there or not. */
+  copyOf(image: ImageFile): ImageFile;
   /** A small file of the agent's that lies beside the package; undefined when there is none. */
   readSmall(name: string, maximumBytes: number): Promise<Uint8Array | undefined>;
   /** Removes the copy. */
@@ -40,6 +42,8 @@ const pieceSize = 256 * 1024;
 const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 export function createVault({ packageDirectory, directory, maximumSize = gibibyte }: VaultOptions): Vault {
+  const copyOf = (image: ImageFile): ImageFile => ({ ...image, path: join(directory, image.sha256) });
+
   async function take(image: ImageFile, { signal }: { readonly signal: AbortSignal }): Promise<ImageFile> {
     signal.throwIfAborted();
     if (image.size > maximumSize) {
@@ -49,7 +53,7 @@ export function createVault({ packageDirectory, directory, maximumSize = gibibyt
       );
     }
     await prepare(directory);
-    const copy = { ...image, path: join(directory, image.sha256) };
+    const copy = copyOf(image);
     if (await isWhole(copy, signal)) return copy;
     await clear(); // room for one
     const source = await openPackage(packageDirectory, image.path);
@@ -84,7 +88,7 @@ export function createVault({ packageDirectory, directory, maximumSize = gibibyt
     }
   }
 
-  return { take, readSmall, clear };
+  return { take, copyOf, readSmall, clear };
 }
 
 /** For root alone: whoever may write here could put a package in the place of the one that was verified. */

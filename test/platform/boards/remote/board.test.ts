@@ -146,6 +146,51 @@ test("a package that the verifier does not trust never reaches the board", async
   expect(seen[0]?.startsWith(vaultFolder)).toBe(true);
 });
 
+test("what was refused takes no room any more", async () => {
+  const verifier = { verify: () => Promise.reject(new PackageError("integrity", "not signed")) };
+  const { board, packages, vaultFolder } = await createHelperWorld(scriptedBoard(), { verifier });
+  await expect(board.inspect(imageIn(packages), { signal: never })).rejects.toThrow("not signed");
+  expect(readdirSync(vaultFolder)).toEqual([]);
+});
+
+test("while a package is installed, no other request takes it away", async () => {
+  let finish = () => {};
+  const behind = scriptedBoard({
+    apply: () =>
+      new Promise((resolve) => {
+        finish = () => resolve("restart");
+      }),
+  });
+  const { board, packages, vaultFolder } = await createHelperWorld(behind);
+  const image = imageIn(packages);
+  const apply = () => board.apply(image, { signal: never, progress: () => {}, attempt: "1" });
+  const applying = apply();
+  await expect.poll(() => readdirSync(vaultFolder)).toEqual([image.sha256]);
+  const other = imageIn(packages, "another", "other");
+  await expect(board.inspect(other, { signal: never })).rejects.toBeInstanceOf(BusyError);
+  await expect(apply()).rejects.toBeInstanceOf(BusyError);
+  await board.commit();
+  expect(readdirSync(vaultFolder)).toEqual([image.sha256]);
+  finish();
+  await expect(applying).resolves.toBe("restart");
+  await board.inspect(other, { signal: never });
+});
+
+test("after the boot the board is told of the helper's copy, not of a path that the agent chose", async () => {
+  const told: string[] = [];
+  const behind = scriptedBoard({
+    outcome: async (attempt) => {
+      told.push(attempt.image.path);
+      return "new";
+    },
+  });
+  const { board, vaultFolder } = await createHelperWorld(behind);
+  const image: ImageFile = { path: "/etc/shadow", size: 1, sha256: "0".repeat(64) };
+  const info = { name: "fw", version: "2.0" };
+  await board.outcome({ id: "1", package: info, image, bootId: "b", previousVersion: "1.0" });
+  expect(told).toEqual([join(vaultFolder, image.sha256)]);
+});
+
 test("an abort ends the work of the helper before it is the error", async () => {
   let hasEnded = false;
   const behind = scriptedBoard({
@@ -271,6 +316,44 @@ test("who connects and says nothing is not kept, and more than a few are not let
   await Promise.all(crowd.map((one) => new Promise((resolve) => one.once("connect", resolve))));
   await expect.poll(() => crowd.filter((one) => one.closed).length).toBe(4);
   await expect(board.bootId()).rejects.toBeInstanceOf(BusyError);
+});
+
+test("who reads neither progress nor answer costs no memory, and is not kept", async () => {
+  const time = createSimulatedClock();
+  let isDone = false;
+  const behind = scriptedBoard({
+    apply: async (_, { progress }) => {
+      for (let count = 0; count < 50_000; count++) {
+        progress(count / 50_000, "x".repeat(200));
+        if (count % 1000 === 0) await new Promise(setImmediate);
+      }
+      isDone = true;
+      return "restart";
+    },
+  });
+  const { socket, packages, server } = await createHelperWorld(behind, {
+    clock: time,
+    idleAfter: seconds(60),
+  });
+  let isIdle = false;
+  void server().idle.then(() => {
+    isIdle = true;
+  });
+  const request = { version: 1, verb: "apply", attempt: "1", image: imageIn(packages) };
+  const deaf = connect({ path: socket, allowHalfOpen: true }).on("error", () => undefined);
+  onTestFinished(() => void deaf.destroy());
+  deaf.write(`${JSON.stringify(request)}\n`);
+  await expect.poll(() => isDone, { timeout: 5000 }).toBe(true);
+  await expect
+    .poll(async () => {
+      await time.advance(seconds(20)); // it is not kept as long as it likes: nothing else keeps the helper awake
+      return isIdle;
+    })
+    .toBe(true);
+  let heard = 0;
+  deaf.on("data", (bytes) => (heard += bytes.length)); // what waited in the kernel, and nothing after it
+  await new Promise((resolve) => deaf.once("end", resolve));
+  expect(heard).toBeLessThan(1024 * 1024);
 });
 
 test("a helper that nobody asks says that it is idle, and not while it works", async () => {
