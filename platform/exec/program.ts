@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { type Clock, type Millis, seconds } from "../../agent/ports.js";
+import { describeError, errorCode } from "../system-error.js";
 
 export interface ProgramOptions {
   readonly arguments?: readonly string[];
@@ -65,26 +66,9 @@ const progressDescriptor = 3;
 export async function runProgram(path: string, options: ProgramOptions): Promise<ProgramResult> {
   const { signal, clock, timeLimit } = options;
   signal?.throwIfAborted();
-  const child = spawn(path, options.arguments ?? [], {
-    cwd: options.workingDirectory,
-    env: {
-      ...inherited(),
-      ...options.environment,
-      ...(options.progressFd && { LWM2M_PROGRESS_FD: `${progressDescriptor}` }),
-    },
-    stdio: [
-      options.input === undefined ? "ignore" : "pipe",
-      "pipe",
-      "pipe",
-      ...(options.progressFd ? (["pipe"] as const) : []),
-    ],
-    detached: true, // a group of its own, so that its children end with it
-    shell: false,
-  });
+  const child = start(path, options);
   const ended = new Promise<number | undefined>((resolve, reject) => {
-    child.once("error", (cause) =>
-      reject(new ProgramError("not-started", `${path} cannot be run: ${cause.message}`, { cause })),
-    );
+    child.once("error", (cause) => reject(notStarted(path, cause)));
     child.once("exit", () => {
       const timer = clock.after(lastWords, () => {
         for (const stream of child.stdio) stream?.destroy();
@@ -122,6 +106,47 @@ export async function runProgram(path: string, options: ProgramOptions): Promise
     signal?.removeEventListener("abort", stop);
   }
 }
+
+/** Some faults come as an event later, others are thrown at once, such as a file that is being written (ETXTBSY). */
+function start(path: string, options: ProgramOptions): ChildProcess {
+  try {
+    return spawn(path, options.arguments ?? [], {
+      cwd: options.workingDirectory,
+      env: {
+        ...inherited(),
+        ...options.environment,
+        ...(options.progressFd && { LWM2M_PROGRESS_FD: `${progressDescriptor}` }),
+      },
+      stdio: [
+        options.input === undefined ? "ignore" : "pipe",
+        "pipe",
+        "pipe",
+        ...(options.progressFd ? (["pipe"] as const) : []),
+      ],
+      detached: true, // a group of its own, so that its children end with it
+      shell: false,
+    });
+  } catch (cause) {
+    if (options.input !== undefined && !(options.input instanceof Uint8Array)) options.input.destroy();
+    throw notStarted(path, cause);
+  }
+}
+
+const notStarted = (path: string, cause: unknown) =>
+  new ProgramError(
+    "not-started",
+    `${path} cannot be run: ${faults[errorCode(cause) ?? ""] ?? describeError(cause)}`,
+    {
+      cause,
+    },
+  );
+
+/** In words that say what to look at. */
+const faults: Readonly<Record<string, string>> = {
+  ENOENT: "it is not there, or the interpreter that its first line names is not (ENOENT)",
+  EACCES: "it is not executable for this user (chmod +x), or its file system is mounted noexec (EACCES)",
+  ETXTBSY: "somebody is still writing to it (ETXTBSY)",
+};
 
 /** Our own environment may hold secrets; a program has no need of it. */
 function inherited(): Record<string, string> {

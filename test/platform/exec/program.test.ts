@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, open, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -117,4 +117,52 @@ async function isRunning(pid: number): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+test.each<[string, (folder: string) => Promise<string>, RegExp]>([
+  [
+    "is not there",
+    async (folder) => join(folder, "none"),
+    /none cannot be run: it is not there, or the interpreter/,
+  ],
+  [
+    "names an interpreter that is not there",
+    async (folder) => script(folder, "#!/no/such/shell\n", 0o755),
+    /cannot be run: it is not there, or the interpreter that its first line names is not/,
+  ],
+  [
+    "is not executable",
+    async (folder) => script(folder, "#!/bin/sh\n", 0o644),
+    /cannot be run: it is not executable for this user/,
+  ],
+  ["lies below a file", async (folder) => join(await script(folder, "", 0o644), "x"), /ENOTDIR/],
+])("a program that %s is named with what to look at", async (_, make, words) => {
+  const folder = await mkdtemp(join(tmpdir(), "lwm2m-program-"));
+  const path = await make(folder);
+  const failure = await runProgram(path, { clock, timeLimit: seconds(5) }).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ name: "ProgramError", kind: "not-started" });
+  expect((failure as Error).message).toMatch(words);
+});
+
+test("a program that is being written is no fault of ours, and its input is let go", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lwm2m-program-"));
+  const path = join(folder, "busy");
+  await copyFile(node, path);
+  const writer = await open(path, "r+");
+  try {
+    const input = Readable.from(["x"]);
+    await expect(runProgram(path, { clock, timeLimit: seconds(5), input })).rejects.toMatchObject({
+      kind: "not-started",
+      message: `${path} cannot be run: somebody is still writing to it (ETXTBSY)`,
+    });
+    expect(input.destroyed).toBe(true);
+  } finally {
+    await writer.close();
+  }
+});
+
+async function script(folder: string, text: string, mode: number): Promise<string> {
+  const path = join(folder, "program");
+  await writeFile(path, text, { mode });
+  return path;
 }
