@@ -76,8 +76,9 @@ const installCommand: CommandModule<object, ChangeFlags & { now: boolean; helper
         "sudo $0 service install --now",
         "After sudo npm install -g lwm2m-agent and sudo lwm2m-agent init",
       )
-      .example("$0 service install --dry-run", "See what it would do") as never,
+      .example("sudo $0 service install --dry-run", "See what it would do") as never,
   handler: async (flags) => {
+    if (!flags["dry-run"]) requireRoot(flags);
     const place = placeOf(flags);
     const { now: start, helper } = flags;
     const steps = await planInstallation(place, { start, helper: start && helper });
@@ -108,6 +109,7 @@ const uninstallCommand: CommandModule<object, ChangeFlags & { purge: boolean }> 
       })
       .example("sudo $0 service uninstall", "Before npm uninstall -g lwm2m-agent") as never,
   handler: async (flags) => {
+    if (!flags["dry-run"]) requireRoot(flags);
     const steps = await planRemoval(placeOf(flags), flags);
     if (await perform(steps, flags)) print("The service is not installed any more.");
   },
@@ -149,16 +151,17 @@ function placeOf({ root: given }: RootFlags): Place {
   };
 }
 
+function requireRoot({ root }: RootFlags): void {
+  if (process.getuid?.() === 0) return;
+  const what = resolve(root) === "/" ? "the system" : resolve(root);
+  throw new ConfigError(`this changes ${what} and makes a user, which only root may: use sudo`);
+}
+
 /** @returns false when it was only said */
-async function perform(steps: readonly Step[], { root, "dry-run": isDry }: ChangeFlags): Promise<boolean> {
+async function perform(steps: readonly Step[], { "dry-run": isDry }: ChangeFlags): Promise<boolean> {
   if (isDry) {
     print(...steps.map(describeStep));
     return false;
-  }
-  if (process.getuid?.() !== 0) {
-    throw new ConfigError(
-      `this changes ${resolve(root) === "/" ? "the system" : resolve(root)} and makes a user, which only root may: use sudo`,
-    );
   }
   const clock = createSystemClock();
   for (const step of steps) {

@@ -10,7 +10,7 @@ import type { ControlClient } from "../../control/client.js";
 import type { Clock } from "../../ports.js";
 import { boardFacts } from "./board.js";
 import { createScrubber, maskConfiguration } from "./redaction.js";
-import { knownSecrets, type StateRecords, stateRecords } from "./state.js";
+import { knownSecrets, stateRecords } from "./state.js";
 import { journal, networkFacts, programFacts, systemFacts } from "./system.js";
 
 export interface DiagnosticsOptions {
@@ -48,22 +48,24 @@ export async function collectDiagnosis(options: DiagnosticsOptions): Promise<Dia
     }
   };
 
-  await add("status.json", async () => json(await service.ask<"status">({ method: "status" })));
-  await add("metrics.txt", () => service.ask<"metrics">({ method: "metrics" }));
-  await add("log/recent.jsonl", async () => lines(await service.ask<"log">({ method: "log" })));
-  await add("log/journal.txt", () => journal(clock));
-  await add("configuration.json", async () => configuration(read));
-  await add("board.json", async () => json(await boardFacts(config)));
-  await add("versions.json", async () => json({ agent: version, ...(await systemFacts(directories)) }));
-  await add("network.json", async () => json(await networkFacts(config)));
-  for (const { name, run } of programFacts) await add(`programs/${name}.txt`, () => run(clock));
-  let records: StateRecords["records"] = [];
-  await add("state.txt", async () => {
-    const state = await stateRecords(directories);
-    records = state.records;
-    return lines(state.listing);
-  });
-  for (const { name, content } of records) await add(`state/${name}`, async () => content);
+  await Promise.all([
+    add("status.json", async () => json(await service.ask<"status">({ method: "status" }))),
+    add("metrics.txt", () => service.ask<"metrics">({ method: "metrics" })),
+    add("log/recent.jsonl", async () => lines(await service.ask<"log">({ method: "log" }))),
+    add("log/journal.txt", () => journal(clock)),
+    add("configuration.json", async () => configuration(read)),
+    add("board.json", async () => json(await boardFacts(config))),
+    add("versions.json", async () => json({ agent: version, ...(await systemFacts(directories)) })),
+    add("network.json", async () => json(await networkFacts(config))),
+    ...programFacts.map(({ name, run }) => add(`programs/${name}.txt`, () => run(clock))),
+    add("state.txt", async () => {
+      const { listing, records } = await stateRecords(directories);
+      for (const { name, content } of records) await add(`state/${name}`, async () => content);
+      return lines(listing);
+    }),
+  ]);
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  missing.sort();
   const about = { name: "README.txt", content: readme({ version, date: clock.date(), entries, missing }) };
   return { entries: [about, ...entries], missing };
 }

@@ -14,7 +14,7 @@ import { type Clock, seconds } from "../../ports.js";
 import { maskArguments } from "./redaction.js";
 
 const root = new SystemFiles("/");
-const patience = seconds(20);
+const patience = seconds(10);
 
 export async function systemFacts(directories: Directories): Promise<object> {
   return {

@@ -184,6 +184,9 @@ async function textOf(path: string): Promise<string | undefined> {
     return await readFile(path, "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
+    if (errorCode(error) === "EACCES") {
+      throw new ConfigError(`${path} is not for this user to see: use sudo`, { cause: error });
+    }
     throw error;
   }
 }
