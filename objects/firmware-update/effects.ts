@@ -222,7 +222,8 @@ export class Effects {
   /** Days may lie between download and update; a file that changed meanwhile must not reach the installer. */
   async #intactImage({ package: held }: Updating): Promise<ImageFile | undefined> {
     if (held === undefined) return undefined;
-    if (!(await this.isIntact(held.image))) throw new PackageError("integrity", "the package changed on disk");
+    if (!(await this.isIntact(held.image)))
+      throw new PackageError("integrity", "the package changed on disk");
     return held.image;
   }
 
