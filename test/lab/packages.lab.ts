@@ -29,9 +29,13 @@ test("the archive for npm installs globally and runs", async () => {
   const command = join(folder, "bin/lwm2m-agent");
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
   expect((await run(command, ["--version"])).stdout).toBe(`${version}\n`);
-  const { stdout } = await run(command, ["simulate", "--devices", "2", "--state", join(folder, "state")], {
-    timeout: 120_000,
-  });
+  const { stdout } = await run(
+    command,
+    ["simulate", "--devices", "2", "--state", join(folder, "state"), "--socket", join(folder, "socket")],
+    {
+      timeout: 120_000,
+    },
+  );
   expect(stdout).toContain("Succeeded: 2; Failed: 0");
 });
 

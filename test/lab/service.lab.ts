@@ -48,7 +48,7 @@ test("lintian finds no error in the package", async () => {
 });
 
 test("installed, it starts nothing: there is no configuration yet", async () => {
-  const { code, stdout, stderr } = await guest.chroot("dpkg", "-i", "/disk/lwm2m-agent.deb");
+  const { code, stdout, stderr } = await guest.chroot("apt-get", "install", "-y", "/disk/lwm2m-agent.deb");
   expect(code, stdout + stderr).toBe(0);
   await guest.boot();
   expect(await guest.must("systemctl", "is-system-running")).toBe("running\n");
