@@ -40,7 +40,7 @@ section { margin-top: 1rem; padding: 1rem 1.125rem; background: var(--card); bor
 .row { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: .4rem .75rem; }
 .uri { color: var(--quiet); overflow-wrap: anywhere; }
 article + article { margin-top: 1rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-dl { margin: 0; display: grid; grid-template-columns: minmax(6.5rem, 11rem) minmax(0, 2fr); gap: .3rem 1rem; }
+dl { margin: 0; display: grid; grid-template-columns: 8rem minmax(0, 1fr); gap: .3rem .75rem; }
 * + dl:not(:empty) { margin-top: .75rem; }
 h2 + dl:not(:empty) { margin-top: 0; }
 dt { color: var(--quiet); }
@@ -65,5 +65,6 @@ progress:indeterminate { background: repeating-linear-gradient(-45deg, var(--bus
 #log .details { display: block; color: var(--quiet); font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .8rem; }
 #log:focus-visible { outline: 2px solid var(--busy); outline-offset: 4px; }
 footer { margin-top: 1rem; color: var(--quiet); font-size: .85rem; }
+@media (min-width: 34rem) { dl { grid-template-columns: 11rem minmax(0, 1fr); } }
 @media (max-width: 18rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
 `;
