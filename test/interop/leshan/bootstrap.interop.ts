@@ -120,6 +120,8 @@ test("what was bootstrapped is there after a restart, without another bootstrap"
   await bootstrapServer.event({ kind: "ended", where: of(endpoint) });
   const after = { bootstrap: bootstrapServer.mark(), first: first.mark() };
   expect((await board.execute("/3/0/4")).code).toBe("2.04");
-  await board.event("registered", after.first);
+  const updated = await board.event("updated", after.first);
+  expect(updated["id"]).toBe(board.registered.id);
+  expect(board.device.restarts()).toBe(1);
   expect(bootstrapServer.events("requested", after.bootstrap)).toEqual([]);
 });
