@@ -1,5 +1,5 @@
 /** Where packages come from and where they lie: one storage for each thing that is updated, and what fetches into it. */
-import { createHttpDownloader } from "../platform/download/http.js";
+import type { HttpDownloaderOptions } from "../platform/download/http.js";
 import { createProxyChoice, type Environment } from "../platform/download/proxy.js";
 import { createPackageStorage } from "../platform/files/packages.js";
 import { resolvePeer } from "../platform/net/resolve.js";
@@ -69,10 +69,26 @@ export function createDownloads({
     const downloaders = [
       ...(protocols.includes("coap") ? [createCoapDownloader({ ...settings, ...coap, transports })] : []),
       ...(http.length > 0
-        ? [createHttpDownloader({ ...settings, schemes: http, proxyFor, ...(tls && { tls }) })]
+        ? [httpDownloader({ ...settings, schemes: http, proxyFor, ...(tls && { tls }) })]
         : []),
     ];
     return { storage, downloaders: downloaders.map(wrapDownloader) };
+  };
+}
+
+/** Loaded by the first download: `node:http` and `node:tls` would cost each start as much as all Objects together. */
+function httpDownloader(
+  options: HttpDownloaderOptions & { readonly schemes: readonly string[] },
+): Downloader {
+  let loading: Promise<Downloader> | undefined;
+  return {
+    schemes: options.schemes,
+    async download(uri, how) {
+      loading ??= import("../platform/download/http.js").then(({ createHttpDownloader }) =>
+        createHttpDownloader(options),
+      );
+      return (await loading).download(uri, how);
+    },
   };
 }
 

@@ -74,6 +74,7 @@ async function addControl(tree: string, { root, version, description }: DebianPa
     await cp(join(root, "packaging/debian", script), join(control, script));
     await chmod(join(control, script), 0o755);
   }
+  await cp(join(root, "packaging/debian/triggers"), join(control, "triggers"));
   const files = (await filesOf(tree)).filter((path) => !path.startsWith("DEBIAN/"));
   await addFile(join(control, "conffiles"), `/etc/${packageName}/agent.yaml\n`);
   const sums = await Promise.all(
@@ -147,7 +148,8 @@ async function setModes(tree: string): Promise<void> {
 }
 
 const isProgram = (path: string) =>
-  ["postinst", "prerm", "postrm"].includes(basename(path)) || path.endsWith("dist/agent/cli/main.js");
+  ["postinst", "prerm", "postrm"].includes(basename(path)) ||
+  /dist\/agent\/cli\/(main|code-cache)\.js$/.test(path);
 
 function withoutDpkg(error: NodeJS.ErrnoException): never {
   if (error.code === "ENOENT") {

@@ -1,7 +1,7 @@
 import { type Logger, pino } from "pino";
 import pinoPretty from "pino-pretty";
-import { ConfigError, DecodeError, RequestError } from "../agent/model/errors.js";
-import { BusyError, type Log, PackageError, TransportError } from "../agent/ports.js";
+import type { Log } from "../agent/ports.js";
+import { describeLoggedError } from "./logged-error.js";
 
 export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -25,14 +25,6 @@ export function createLog({ level, pretty }: LogOptions): Log {
     : pino.destination({ dest: 2, sync: true });
   return wrap(pino({ level, base: null, serializers: { error: describeLoggedError } }, destination));
 }
-
-/** What the world does wrong is said in a sentence; what the program does wrong, with its stack. */
-const foreseen = [BusyError, ConfigError, DecodeError, PackageError, RequestError, TransportError];
-
-export const describeLoggedError = (error: unknown) =>
-  error instanceof Error && foreseen.some((kind) => error instanceof kind)
-    ? `${error.name}: ${error.message}`
-    : pino.stdSerializers.err(error as Error); // it passes on what is none
 
 const wrap = (logger: Logger): Log => ({
   debug: (event, fields = {}) => logger.debug(fields, event),

@@ -3,10 +3,11 @@
  * by), `message`, and the fields of the event.
  */
 import { fstatSync } from "node:fs";
-import { type DestinationStream, type Logger, pino } from "pino";
 import type { Log, LogFields } from "../agent/ports.js";
-import { describeLoggedError, type LogLevel } from "./log.js";
-import { createRecentLines, type RecentLines } from "./recent-lines.js";
+import type { LogLevel } from "./log.js";
+import { createLineWriter, toJson, type WriteLine } from "./log-lines.js";
+import { describeLoggedError } from "./logged-error.js";
+import { createRecentLines } from "./recent-lines.js";
 
 export type LogFormat = "json" | "journal" | "pretty";
 
@@ -35,37 +36,22 @@ export function chooseLogFormat(env: Readonly<Record<string, string | undefined>
 export async function createServiceLog({
   level,
   format,
+  write = createLineWriter(2),
 }: {
   readonly level: LogLevel;
   readonly format: LogFormat;
+  readonly write?: WriteLine;
 }): Promise<ServiceLog> {
-  const destination = pino.destination({ dest: 2, sync: true });
-  const stream =
-    format === "pretty"
-      ? (await import("pino-pretty")).default({
-          destination: 2,
-          sync: true,
-          colorize: process.stderr.isTTY && process.env["NO_COLOR"] === undefined,
-          ignore: "event",
-          messageKey: "message",
-          translateTime: "HH:MM:ss.l",
-        })
-      : destination;
-  const recent = createRecentLines(recentLimits);
-  const logger = pino(
-    {
-      level: "debug", // `threshold` decides, so that one change reaches every child
-      base: null,
-      messageKey: "message",
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: describeLoggedError },
-    },
-    watched(stream, { recent, hasPriorities: format === "journal" }),
-  );
   const threshold: Threshold = { level };
+  const recent = createRecentLines(recentLimits);
+  const writeAs = format === "pretty" ? await prettyWriter() : write;
+  const writeEntry: WriteEntry = (severity, entry) => {
+    const line = toJson(entry);
+    recent.add(line);
+    writeAs(format === "journal" ? `<${priorities[severity]}>${line}` : line);
+  };
   return {
-    ...wrap(logger, threshold),
+    ...wrap(writeEntry, threshold, {}),
     get level() {
       return threshold.level;
     },
@@ -76,24 +62,45 @@ export async function createServiceLog({
   };
 }
 
+type Severity = Exclude<LogLevel, "silent">;
+type WriteEntry = (severity: Severity, entry: Readonly<Record<string, unknown>>) => void;
+
+/** For people. Loaded for them only: a service writes JSON. */
+async function prettyWriter(): Promise<WriteLine> {
+  const { default: pretty } = await import("pino-pretty");
+  const stream = pretty({
+    destination: 2,
+    sync: true,
+    colorize: process.stderr.isTTY && process.env["NO_COLOR"] === undefined,
+    ignore: "event",
+    messageKey: "message",
+    translateTime: "HH:MM:ss.l",
+  });
+  return (line) => stream.write(`${line}\n`);
+}
+
 interface Threshold {
   level: LogLevel;
 }
 
 const ranks: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 
-function wrap(logger: Logger, threshold: Threshold): Log {
-  const write =
-    (level: Exclude<LogLevel, "silent">) =>
+function wrap(write: WriteEntry, threshold: Threshold, bound: LogFields): Log {
+  const log =
+    (level: Severity) =>
     (event: string, fields: LogFields = {}) => {
-      if (ranks[level] >= ranks[threshold.level]) logger[level]({ event: eventId(event), ...fields }, event);
+      if (ranks[level] < ranks[threshold.level]) return;
+      const time = new Date().toISOString();
+      const said = { ...bound, event: eventId(event), ...fields };
+      const described = "error" in said ? { ...said, error: describeLoggedError(said.error) } : said;
+      write(level, { level, time, ...described, message: event });
     };
   return {
-    debug: write("debug"),
-    info: write("info"),
-    warn: write("warn"),
-    error: write("error"),
-    child: (fields) => wrap(logger.child(fields), threshold),
+    debug: log("debug"),
+    info: log("info"),
+    warn: log("warn"),
+    error: log("error"),
+    child: (fields) => wrap(write, threshold, { ...bound, ...fields }),
   };
 }
 
@@ -105,20 +112,4 @@ export const eventId = (event: string): string =>
     .replace(/^-|-$/g, "");
 
 /** sd-daemon(3): a line that begins with `<4>` is a warning; the journal takes the prefix off. */
-const priorities: Readonly<Record<number, number>> = { 20: 7, 30: 6, 40: 4, 50: 3 };
-
-/** Keeps what passes, and says how much it matters where somebody reads that. */
-function watched(
-  destination: Pick<DestinationStream, "write">,
-  { recent, hasPriorities }: { readonly recent: RecentLines; readonly hasPriorities: boolean },
-): DestinationStream {
-  const stream = {
-    [Symbol.for("pino.metadata")]: true, // has pino set `lastLevel`
-    lastLevel: 30,
-    write(line: string) {
-      recent.add(line.trimEnd());
-      destination.write(hasPriorities ? `<${priorities[stream.lastLevel] ?? 6}>${line}` : line);
-    },
-  };
-  return stream;
-}
+const priorities: Readonly<Record<Severity, number>> = { debug: 7, info: 6, warn: 4, error: 3 };

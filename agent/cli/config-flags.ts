@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Argv } from "yargs";
 import type { Surroundings } from "../config/defaults.js";
-import type { Override } from "../config/layers.js";
-import type { ConfigSources } from "../config/load.js";
+import type { Override } from "../config/override.js";
 import type { KeyPath } from "../config/problem.js";
+import type { ConfigSources } from "../config/sources.js";
 
 export interface ConfigFlags {
   readonly config: string | undefined;
@@ -42,15 +42,16 @@ export const withConfigFlags = <T>(yargs: Argv<T>) =>
     .option("log-format", text("json, journal, pretty or auto"));
 
 /** Values are checked with those of the file, so that messages name the flag. */
-export function overridesOfFlags(flags: ConfigFlags): readonly Override[] {
+export function overridesOfFlags(flags: Partial<ConfigFlags>): readonly Override[] {
   const overrides: Override[] = [];
   const set = (flag: string, path: KeyPath, value: unknown) =>
     overrides.push({ path, value, source: `the flag --${flag}` });
-  if (flags.server.length > 0) {
+  const { server = [], plugin = [], object = [] } = flags;
+  if (server.length > 0) {
     set(
       "server",
       ["servers"],
-      flags.server.map((uri) => ({ uri })),
+      server.map((uri) => ({ uri })),
     );
   }
   if (flags.bootstrap !== undefined) set("bootstrap", ["bootstrapServer"], { uri: flags.bootstrap });
@@ -64,12 +65,12 @@ export function overridesOfFlags(flags: ConfigFlags): readonly Override[] {
   ];
   for (const [flag, path] of single) if (flags[flag] !== undefined) set(flag, path, flags[flag]);
   if (flags.board !== undefined) set("board", ["board"], { type: flags.board });
-  if (flags.plugin.length > 0) set("plugin", ["plugins"], flags.plugin.map(fromHere));
-  if (flags.object.length > 0) {
+  if (plugin.length > 0) set("plugin", ["plugins"], plugin.map(fromHere));
+  if (object.length > 0) {
     set(
       "object",
       ["objects"],
-      flags.object.map((object) => (/^\d+$/.test(object) ? Number(object) : fromHere(object))),
+      object.map((each) => (/^\d+$/.test(each) ? Number(each) : fromHere(each))),
     );
   }
   return overrides;
@@ -78,7 +79,7 @@ export function overridesOfFlags(flags: ConfigFlags): readonly Override[] {
 /** A path of the command line counts from where the command was given, not from the file. */
 const fromHere = (path: string): string => (path.startsWith("/") ? path : `${process.cwd()}/${path}`);
 
-export const configSources = (flags: ConfigFlags): ConfigSources => ({
+export const configSources = (flags: Partial<ConfigFlags>): ConfigSources => ({
   file: flags.config,
   flags: overridesOfFlags(flags),
   surroundings: surroundings(),

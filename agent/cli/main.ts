@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 /** The program. Nothing waits here: a plugin may import what this file does while the agent runs. */
-import { main } from "./command-line.js";
+import { main } from "./start.js";
 
 void main();

@@ -1,8 +1,9 @@
 /** `lwm2m-agent run`: the service. */
 import type { CommandModule } from "yargs";
+import { keepHeapSmall } from "../../platform/small-heap.js";
 import { runService } from "../service/service.js";
 import { type ConfigFlags, configSources, withConfigFlags } from "./config-flags.js";
-import { programVersion } from "./version.js";
+import { programIdentity } from "./version.js";
 
 export const runCommand: CommandModule<object, ConfigFlags> = {
   command: "run",
@@ -30,12 +31,16 @@ export const runCommand: CommandModule<object, ConfigFlags> = {
           "folder, 73 a folder cannot be written to, 78 the configuration is wrong. `lwm2m-agent check` says what is\n" +
           "wrong before it goes wrong.",
       ) as never, // yargs cannot say that the flags are all there
-  handler: async (flags) => {
-    const exitCode = await runService({
-      sources: configSources(flags),
-      version: programVersion(),
-      complain: (text) => process.stderr.write(`lwm2m-agent: ${text}\n`),
-    });
-    process.exit(exitCode); // whatever timers a plugin has forgotten
-  },
+  handler: (flags) => runAgent(flags),
 };
+
+/** Runs the agent until it is told to stop, and ends the process with it. */
+export async function runAgent(flags: Partial<ConfigFlags>): Promise<never> {
+  keepHeapSmall();
+  const exitCode = await runService({
+    sources: configSources(flags),
+    ...programIdentity(),
+    complain: (text) => process.stderr.write(`lwm2m-agent: ${text}\n`),
+  });
+  process.exit(exitCode); // whatever timers a plugin has forgotten
+}

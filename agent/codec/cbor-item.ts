@@ -2,7 +2,7 @@
  * CBOR items (RFC 8949), below the formats that are made of them: `cbor.ts` is the Content-Format for one value,
  * `senml-cbor.ts` the one for many.
  */
-import { Decoder } from "cbor-x";
+import { Decoder } from "cbor-x/decode-no-eval"; // the part that we use, without the search for native code
 import { DecodeError } from "../model/errors.js";
 import { checkCbor } from "./cbor-check.js";
 import type { CborWriter } from "./cbor-writer.js";

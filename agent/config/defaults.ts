@@ -1,7 +1,7 @@
 /** What stands for what the operator did not say. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { Environment } from "./layers.js";
+import type { Environment } from "./override.js";
 
 /** Where the service is run. */
 export interface Surroundings {

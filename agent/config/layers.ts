@@ -1,16 +1,9 @@
 /** Flags and environment over the file: whoever speaks last is heard, and remembered as the source of what was said. */
 import { parse } from "yaml";
+import { configVariable, type Environment, environmentPrefix, type Override } from "./override.js";
 import type { KeyPath, Problem } from "./problem.js";
 import { createJsonSchema, type JsonSchema } from "./schema.js";
 import { nearest } from "./suggestion.js";
-
-/** One value that stands above the file. */
-export interface Override {
-  readonly path: KeyPath;
-  readonly value: unknown;
-  /** As in `the flag --server`. */
-  readonly source: string;
-}
 
 /** The values with the overrides in them; the given ones stay as they are. */
 export function applyOverrides(
@@ -41,11 +34,7 @@ export const sourceOf = (overrides: readonly Override[], path: KeyPath): Overrid
 
 // ---- Environment -------------------------------------------------------------------------------------------------
 
-export const environmentPrefix = "LWM2M_AGENT_";
-export const configVariable = `${environmentPrefix}CONFIG`;
 const serverVariable = `${environmentPrefix}SERVER`;
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What `LWM2M_AGENT_…` says. Every key with a single value has a variable: `log.level` is LWM2M_AGENT_LOG_LEVEL. */
 export function overridesOfEnvironment(env: Environment): {

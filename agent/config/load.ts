@@ -1,25 +1,14 @@
 /** Reads the configuration from all of its sources: flags > environment > file > defaults. */
 import { readFile, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { checkConfig, type Fault } from "./check.js";
-import { defaultDirectories, defaultEndpointName, type Surroundings } from "./defaults.js";
+import { complete } from "./complete.js";
 import { type ConfigDocument, maximumFileSize, parseDocument } from "./document.js";
-import { applyOverrides, configVariable, type Override, overridesOfEnvironment, sourceOf } from "./layers.js";
+import { applyOverrides, overridesOfEnvironment, sourceOf } from "./layers.js";
+import type { Override } from "./override.js";
 import { ConfigProblems, formatKey, type Problem, showValue } from "./problem.js";
-import type { StatedConfig } from "./schema.js";
 import type { ServiceConfig } from "./service-config.js";
-
-export const defaultConfigFile = "/etc/lwm2m-agent/agent.yaml";
-
-/** Its modules are plugins, without being named. */
-const defaultPluginDirectory = "/etc/lwm2m-agent/plugins.d";
-
-export interface ConfigSources {
-  /** Of the flag `--config`; undefined: LWM2M_AGENT_CONFIG, or the default file, which need not be there. */
-  readonly file: string | undefined;
-  readonly flags: readonly Override[];
-  readonly surroundings: Surroundings;
-}
+import { type ConfigSources, chooseFile } from "./sources.js";
 
 /** @throws ConfigProblems with all that is wrong */
 export async function loadConfig(sources: ConfigSources): Promise<ServiceConfig> {
@@ -32,11 +21,10 @@ export async function readConfig(
   sources: ConfigSources,
 ): Promise<{ readonly config: ServiceConfig } | { readonly problems: readonly Problem[] }> {
   const { flags, surroundings } = sources;
-  const chosen = sources.file ?? (surroundings.env[configVariable] || undefined);
-  const file = resolve(chosen ?? defaultConfigFile);
+  const { file, mayBeAbsent } = chooseFile(sources);
   const environment = overridesOfEnvironment(surroundings.env);
   const overrides = [...environment.overrides, ...flags];
-  const read = await readDocument(file, { mayBeAbsent: chosen === undefined, overrides });
+  const read = await readDocument(file, { mayBeAbsent, overrides });
   if ("problems" in read) return { problems: [...read.problems, ...environment.problems] };
   const { document, isPresent } = read;
 
@@ -133,56 +121,3 @@ function showFound({ path, of }: Fault, values: unknown): string {
 
 const byPlace = (a: Problem, b: Problem): number =>
   (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0);
-
-// ---- Defaults ------------------------------------------------------------------------------------------------------
-
-const day = 86_400;
-
-/** Fills in what was not said, and makes paths absolute. */
-function complete(
-  stated: StatedConfig,
-  { file, surroundings }: { readonly file: string | undefined; readonly surroundings: Surroundings },
-): ServiceConfig {
-  const folder = file === undefined ? process.cwd() : dirname(file);
-  const directories = { ...defaultDirectories(surroundings), ...present(stated.directories ?? {}) };
-  return {
-    stated,
-    file,
-    endpointName: stated.endpointName ?? defaultEndpointName(surroundings),
-    servers: (stated.servers ?? []).map(({ confirmableNotifications, ...server }, index) => ({
-      ...server,
-      shortServerId: server.shortServerId ?? index + 1,
-      lifetime: server.lifetime ?? day,
-      ...(confirmableNotifications !== undefined && {
-        defaultNotificationMode: confirmableNotifications ? 1 : 0,
-      }),
-    })),
-    board: stated.board ?? { type: "auto" },
-    objects: (stated.objects ?? []).map((object) =>
-      typeof object === "string" ? resolve(folder, object) : object,
-    ),
-    plugins: (stated.plugins ?? []).map((path) => resolve(folder, path)),
-    scripts: (stated.scripts ?? []).map(({ object, ...script }) => ({
-      ...script,
-      object: resolve(folder, typeof object === "number" ? `${object}.xml` : object),
-    })),
-    pluginDirectory: stated.pluginDirectory ?? defaultPluginDirectory,
-    directories,
-    log: { level: stated.log?.level ?? "info", format: stated.log?.format ?? "auto" },
-    metrics: localPort(stated.metrics),
-    statusPage: localPort(stated.statusPage),
-    control: {
-      socket: stated.control?.socket ?? join(directories.runtime, "control.sock"),
-      group: stated.control?.group,
-    },
-  };
-}
-
-const localPort = (stated: StatedConfig["metrics"]) =>
-  stated && { port: stated.port, address: stated.address ?? "127.0.0.1" };
-
-/** Without the keys that are there and say nothing. */
-const present = <T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };

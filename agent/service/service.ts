@@ -8,8 +8,9 @@ import { systemRandom } from "../../platform/random.js";
 import { chooseLogFormat, createServiceLog, type ServiceLog } from "../../platform/service-log.js";
 import { describeError } from "../../platform/system-error.js";
 import { createSystemdNotifier, type SystemdNotifier } from "../../platform/systemd/notify.js";
-import { type ConfigSources, loadConfig } from "../config/load.js";
+import { loadRememberedConfig } from "../config/remembered.js";
 import type { ServiceConfig } from "../config/service-config.js";
+import type { ConfigSources } from "../config/sources.js";
 import type { ReloadResult } from "../control/client.js";
 import { type ControlRequest, RefusedError } from "../control/protocol.js";
 import { type ControlServer, createControlServer } from "../control/server.js";
@@ -29,6 +30,8 @@ export interface ServiceOptions {
   readonly sources: ConfigSources;
   /** Of the program. */
   readonly version: string;
+  /** Tells this build of the program from all others; undefined where it cannot be told. */
+  readonly build: string | undefined;
   /** Says what keeps the service from running, before there is a log. */
   readonly complain: (text: string) => void;
 }
@@ -36,7 +39,7 @@ export interface ServiceOptions {
 /** Runs until a signal or a failure. @returns the exit code */
 export async function runService(options: ServiceOptions): Promise<number> {
   try {
-    const config = await loadConfig(options.sources);
+    const config = await loadRememberedConfig(options.sources, options.build);
     const { env } = options.sources.surroundings;
     const { level, format } = config.log;
     const log = await createServiceLog({ level, format: format === "auto" ? chooseLogFormat(env) : format });
@@ -295,7 +298,7 @@ class Service {
     const microseconds = process.hrtime.bigint() / 1000n;
     await this.#systemd.tell("RELOADING=1", `MONOTONIC_USEC=${microseconds}`);
     try {
-      const next = await loadConfig(this.#options.sources);
+      const next = await loadRememberedConfig(this.#options.sources, this.#options.build);
       const configs = { running: this.#running, present: this.#present, next };
       const result = applyChanges(configs, { "log.level": ({ log }) => this.#log.setLevel(log.level) });
       this.#present = next;

@@ -50,8 +50,16 @@ function parseProxy(source: string, text: string): URL {
   throw new ConfigError(`${source}: a proxy is spoken to by http or https, not by ${url.protocol} ${hint}`);
 }
 
-/** Is a URL reached without a proxy? */
+/** Is a URL reached without a proxy? The list is made for the first one: most starts see no download. */
 function bypass(entries: readonly string[]): (url: URL) => boolean {
+  let isBypassed: ((url: URL) => boolean) | undefined;
+  return (url) => {
+    isBypassed ??= readBypass(entries);
+    return isBypassed(url);
+  };
+}
+
+function readBypass(entries: readonly string[]): (url: URL) => boolean {
   const addresses = new BlockList();
   const names: string[] = [];
   for (const entry of entries) {

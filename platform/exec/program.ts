@@ -2,7 +2,7 @@
  * Runs another program: by its path and an argument vector, never through a shell, in a process group of its own, bounded
  * in time and in what is kept of its output.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { type Clock, type Millis, seconds } from "../../agent/ports.js";
@@ -109,6 +109,8 @@ export async function runProgram(path: string, options: ProgramOptions): Promise
 
 /** Some faults come as an event later, others are thrown at once, such as a file that is being written (ETXTBSY). */
 function start(path: string, options: ProgramOptions): ChildProcess {
+  // Not before it is needed: most starts run no program. At once all the same, before `input` can break off unheard.
+  const { spawn } = process.getBuiltinModule("node:child_process");
   try {
     return spawn(path, options.arguments ?? [], {
       cwd: options.workingDirectory,

@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { isIPv6, SocketAddress } from "node:net";
+import { SocketAddress } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type Peer, TransportError } from "../../agent/ports.js";
 import { describeError } from "../system-error.js";
@@ -27,7 +27,7 @@ export async function resolvePeer(host: string, port: number, family?: DatagramF
   if (family !== undefined && found.family !== families[family]) {
     throw new TransportError(`cannot send to ${target}: not an address for a ${family} socket`);
   }
-  const address = isIPv6(found.address) ? canonicalIPv6(found.address) : found.address;
+  const address = found.family === 6 ? canonicalIPv6(found.address) : found.address;
   return { address, port, key: formatEndpoint(address, port) };
 }
 

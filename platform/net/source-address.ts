@@ -1,6 +1,5 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { isIPv6 } from "node:net";
 import { type Peer, TransportError } from "../../agent/ports.js";
 import { describeError } from "../system-error.js";
 import { formatEndpoint } from "./resolve.js";
@@ -11,7 +10,7 @@ import { formatEndpoint } from "./resolve.js";
  * @throws TransportError when no route leads there
  */
 export async function sourceAddress({ address, port }: Peer): Promise<string> {
-  const family = isIPv6(address.split("%")[0] ?? address) ? 6 : 4;
+  const family = address.includes(":") ? 6 : 4;
   const socket = createSocket({
     type: family === 6 ? "udp6" : "udp4",
     lookup: (host, _options, found) => found(null, host, family), // numeric already

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { defaultDirectories, defaultEndpointName } from "../../../agent/config/defaults.js";
-import { environmentKeys, type Override } from "../../../agent/config/layers.js";
+import { environmentKeys } from "../../../agent/config/layers.js";
 import { loadConfig } from "../../../agent/config/load.js";
+import type { Override } from "../../../agent/config/override.js";
 import { createJsonSchema } from "../../../agent/config/schema.js";
 import { editDistance, nearest } from "../../../agent/config/suggestion.js";
 

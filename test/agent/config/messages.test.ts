@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Override } from "../../../agent/config/layers.js";
 import { readConfig } from "../../../agent/config/load.js";
+import type { Override } from "../../../agent/config/override.js";
 import { formatProblem } from "../../../agent/config/problem.js";
 
 let folder = "";
