@@ -81,11 +81,18 @@ function postOperation(path: Path, request: IncomingHead | IncomingRequest): Ope
   const body = bodyOf(request);
   if (path.length === 1) return { kind: "create", path, ...body };
   const isExecute =
-    path.length === 3 && (body.contentFormat === undefined || body.contentFormat === contentFormats.text);
+    path.length === 3 && (body.contentFormat === undefined || ofOneValue.has(body.contentFormat));
   if (!isExecute) return { kind: "write", mode: "partial", path, ...body };
   const hasPayload = !("payload" in request) || request.payload.length > 0;
   return { kind: "execute", path, ...body, ...(!hasPayload && { payload: argumentsOf(request.query) }) };
 }
+
+/** A partial Write of a Resource brings several values: what comes like this is meant for an Execute, or 4.15. */
+const ofOneValue: ReadonlySet<number> = new Set([
+  contentFormats.text,
+  contentFormats.opaque,
+  contentFormats.cbor,
+]);
 
 const utf8 = new TextEncoder();
 

@@ -6,6 +6,7 @@ import {
   encodeMessage,
   type Message,
   type OutgoingMessage,
+  type OutgoingOption,
 } from "../../agent/coap/message.js";
 import { decodeText, decodeUint, optionNumber, textOption, toHex } from "../../agent/coap/option.js";
 import { Client } from "../../agent/lwm2m/client.js";
@@ -49,7 +50,7 @@ export interface ObservingWorldOptions {
 
 /** A request of the Server. */
 export interface ServerRequest {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "FETCH";
+  readonly method: keyof typeof methods;
   readonly path: string;
   readonly query?: readonly string[];
   /** 0 begins an observation, 1 ends it. */
@@ -58,6 +59,8 @@ export interface ServerRequest {
   readonly token?: number;
   readonly contentFormat?: number;
   readonly accept?: number;
+  /** Beyond those of `accept`, in ascending order. */
+  readonly more?: readonly OutgoingOption[];
   readonly payload?: Uint8Array;
 }
 
@@ -81,7 +84,7 @@ export interface Notification extends ServerResponse {
 const peer = (address: string, port: number): Peer => ({ address, port, key: `${address}:${port}` });
 const serverPeer = peer("192.0.2.1", 5683);
 const clientPeer = peer("192.0.2.7", 40000);
-const methods = { GET: 1, POST: 2, PUT: 3, DELETE: 4, FETCH: 5 } as const;
+const methods = { GET: 1, POST: 2, PUT: 3, DELETE: 4, FETCH: 5, iPATCH: 7 } as const;
 
 /**
  * A client with the Objects of the agent and a Server at the other end of a line that can be cut: the Server speaks in raw
@@ -213,7 +216,8 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
   };
 
   const ask = async (request: ServerRequest): Promise<ServerResponse> => {
-    const { method, path, query = [], observe, token = 0x70, contentFormat, accept, payload } = request;
+    const { method, path, query = [], observe, token = 0x70, contentFormat, accept } = request;
+    const { more = [], payload } = request;
     const id = ++messageId;
     const segments = path.split("/").filter((segment) => segment !== "");
     const numbers: (readonly [number, number | undefined])[] = [[optionNumber.observe, observe]];
@@ -231,6 +235,7 @@ export async function createObservingWorld(options: ObservingWorldOptions = {}) 
           ...uint(optionNumber.contentFormat, contentFormat),
           ...query.map((item) => textOption(optionNumber.uriQuery, item)),
           ...uint(optionNumber.accept, accept),
+          ...more,
         ],
         payload: payload ?? new Uint8Array(),
       }),

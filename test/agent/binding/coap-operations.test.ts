@@ -7,6 +7,7 @@ import { bytes, serverPeer } from "./world.js";
 
 const text = 0;
 const linkFormat = 40;
+const opaque = 42;
 const senmlCbor = 112;
 const tlv = 11542;
 
@@ -62,6 +63,7 @@ test.each([
   { asks: request("POST", "/3/0/4"), for: { kind: "execute", path: [3, 0, 4], contentFormat: undefined } },
   { asks: request("POST", "/3/0/4", { accept: text }), for: { kind: "execute" } },
   { asks: request("POST", "/3/0/4", { contentFormat: text, payload: "1" }), for: { kind: "execute" } },
+  { asks: request("POST", "/3/0/4", { contentFormat: opaque, payload: "1" }), for: { kind: "execute" } },
   { asks: request("POST", "/3/0/4", { payload: "1" }), for: { kind: "execute", payload: bytes("1") } },
   { asks: request("POST", "/1/0/8", { query: ["0=U"] }), for: { kind: "execute", payload: bytes("0='U'") } },
   {

@@ -73,19 +73,10 @@ function createThing() {
   };
 }
 
-/**
- * The dispatcher over two Objects and a Security Object. Servers 1 and 2 have an account; Server 1 owns everything, and
- * Server 2 has the rights that the test gives it. Without such rights there is no access control.
- */
-export function createEngine({
-  rightsOfTwo,
-  lwm2m = "1.2",
-}: {
-  rightsOfTwo?: number;
-  lwm2m?: LwM2mVersion;
-} = {}) {
+/** The Objects Thing, with one instance, and Lone; and what they hold. */
+export function createThings() {
   const things = new Map([[0, createThing()]]);
-  const state = { things, lone: 1, loneIsBroken: false, attributesChanges: 0 };
+  const state = { things, lone: 1, loneIsBroken: false };
   const thingHandlers = (id: number) => {
     const held = things.get(id);
     if (held === undefined) throw new Error(`there is no thing ${id}`);
@@ -116,6 +107,42 @@ export function createEngine({
       ticks: { read: () => new Map([[0, 9]]) },
     } as const;
   };
+  const objects = [
+    multipleInstances(Thing, {
+      instances: new Map([[0, thingHandlers(0)]]),
+      create: (id, { level = 0 }) => {
+        if (level === 7) throw new RequestError("4.00", "seven is not liked");
+        things.set(id, { ...createThing(), level: Number(level) });
+        return thingHandlers(id);
+      },
+      delete: (id) => void things.delete(id),
+    }),
+    singleInstance(Lone, {
+      value: {
+        read: () => state.lone,
+        write: (value) => {
+          if (state.loneIsBroken) throw new Error("it is broken");
+          state.lone = Number(value);
+        },
+      },
+    }),
+  ];
+  return { state, objects };
+}
+
+/**
+ * The dispatcher over two Objects and a Security Object. Servers 1 and 2 have an account; Server 1 owns everything, and
+ * Server 2 has the rights that the test gives it. Without such rights there is no access control.
+ */
+export function createEngine({
+  rightsOfTwo,
+  lwm2m = "1.2",
+}: {
+  rightsOfTwo?: number;
+  lwm2m?: LwM2mVersion;
+} = {}) {
+  const { state: held, objects } = createThings();
+  const state = Object.assign(held, { attributesChanges: 0 });
   const entries: AccessControlEntry[] =
     rightsOfTwo === undefined
       ? []
@@ -152,28 +179,7 @@ export function createEngine({
   });
   const tree = new ObjectTree();
   tree.add(singleInstance(Security, { uri: { read: () => "coap://secret", write: () => undefined } }));
-  tree.add(
-    multipleInstances(Thing, {
-      instances: new Map([[0, thingHandlers(0)]]),
-      create: (id, { level = 0 }) => {
-        if (level === 7) throw new RequestError("4.00", "seven is not liked");
-        things.set(id, { ...createThing(), level: Number(level) });
-        return thingHandlers(id);
-      },
-      delete: (id) => void things.delete(id),
-    }),
-  );
-  tree.add(
-    singleInstance(Lone, {
-      value: {
-        read: () => state.lone,
-        write: (value) => {
-          if (state.loneIsBroken) throw new Error("it is broken");
-          state.lone = Number(value);
-        },
-      },
-    }),
-  );
+  for (const object of objects) tree.add(object);
   const attributes = new AttributeStore();
   const dispatcher = new Dispatcher({
     tree,
