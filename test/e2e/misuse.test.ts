@@ -16,7 +16,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** `%` stands for the test's folder. */
 const mistakes: readonly [args: string, sentence: RegExp][] = [
-  ["", /Say what to do: run, init, check/],
+  ["", /Say what to do: run, helper, init, check/],
   ["simulatte", /simulate/],
   ["simulate --devies 3", /Unknown argument: devies/],
   ["simulate --devices 0", /--devices takes a whole number from 1 to 1000/],

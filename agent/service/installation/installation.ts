@@ -46,6 +46,11 @@ export async function planInstallation(
   const { root, units, program, isLive } = place;
   await refuseBesidePackage(root);
   await checkProgram(program);
+  if (start && isLive && !(await hasConfiguration(root))) {
+    throw new ConfigError(
+      "there is no /etc/lwm2m-agent/agent.yaml to start with: write one with `lwm2m-agent init`, or leave --now out",
+    );
+  }
   const writes: Step[] = [];
   for (const { path, content } of await unitFiles(units, program)) {
     const present = await textOf(join(root, path));
@@ -162,8 +167,7 @@ export async function installationState({ root, units, program }: Place): Promis
       }),
     ),
     hasUser: await hasUser(root),
-    hasConfiguration:
-      (await stat(join(root, "etc/lwm2m-agent/agent.yaml")).catch(() => undefined)) !== undefined,
+    hasConfiguration: await hasConfiguration(root),
   };
 }
 
@@ -175,6 +179,9 @@ const stateOf = (present: string | undefined, content: string) =>
       : present === content
         ? "installed"
         : "differs";
+
+const hasConfiguration = async (root: string): Promise<boolean> =>
+  (await stat(join(root, "etc/lwm2m-agent/agent.yaml")).catch(() => undefined)) !== undefined;
 
 const hasUser = async (root: string): Promise<boolean> =>
   new RegExp(`^${user}:`, "m").test((await textOf(join(root, "etc/passwd"))) ?? "");

@@ -57,7 +57,12 @@ test("--now enables the agent, and the helper where it is wanted", async () => {
   expect(told(there.root, steps).at(-1)).toBe(
     "run systemctl --root= enable lwm2m-agent.service lwm2m-agent-helper.socket",
   );
-  const live = await planInstallation({ ...place(true) }, { start: true, helper: false });
+  const here = place(true);
+  await expect(planInstallation(here, { start: true, helper: false })).rejects.toThrow(
+    /^there is no \/etc\/lwm2m-agent\/agent\.yaml to start with: write one with `lwm2m-agent init`/,
+  );
+  put(here.root, "etc/lwm2m-agent/agent.yaml", "");
+  const live = await planInstallation(here, { start: true, helper: false });
   expect(live.slice(-2).map(describeStep)).toEqual([
     "run systemctl daemon-reload",
     expect.stringMatching(/^run systemctl .*enable --now lwm2m-agent\.service$/),
