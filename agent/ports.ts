@@ -353,6 +353,13 @@ export interface StageContext {
   readonly signal: AbortSignal;
 }
 
+export interface Postponement {
+  /** Why not now. */
+  readonly later: string;
+  /** Somebody on the spot said no, and no Server can bound that: Maximum Defer Period (/5/0/13) does not count. */
+  readonly isUnbounded?: boolean;
+}
+
 /** The operator's say in an update: hooks, locks, maintenance hours. */
 export interface UpdateGate {
   /**
@@ -360,7 +367,7 @@ export interface UpdateGate {
    * @returns `later`: not now, for this reason; it is asked again after some time
    * @throws PackageError when the update is to fail
    */
-  before(stage: UpdateStage, context: StageContext): Promise<"go" | { readonly later: string }>;
+  before(stage: UpdateStage, context: StageContext): Promise<"go" | Postponement>;
   /** After a stage went well. What it throws is logged and changes nothing. */
   after(stage: UpdateStage, context: StageContext): Promise<void>;
 }

@@ -72,7 +72,9 @@ export async function openUpdateLock({
     },
     before: async (stage) => {
       const hold = current();
-      return hold !== undefined && heldStages.includes(stage) ? { later: describeHold(hold) } : "go";
+      return hold !== undefined && heldStages.includes(stage)
+        ? { later: describeHold(hold), isUnbounded: true }
+        : "go";
     },
     after: async () => undefined,
   };

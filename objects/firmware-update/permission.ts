@@ -4,6 +4,7 @@ import {
   type Log,
   type Millis,
   millis,
+  type Postponement,
   type StageContext,
   seconds,
   type UpdateGate,
@@ -58,11 +59,12 @@ export class Permission {
     if (gate === undefined) return;
     const began = clock.now();
     for (let asked = 1; ; asked++) {
-      const reason = await askOnce(gate, stage, context());
+      const answer = await askOnce(gate, stage, context());
       signal.throwIfAborted();
-      if (reason === undefined) return;
+      if (answer === undefined) return;
+      const { later: reason, isUnbounded = false } = answer;
       const waited = millis(clock.now() - began);
-      const limit = patience?.();
+      const limit = isUnbounded ? undefined : patience?.();
       if (limit !== undefined && waited >= limit) {
         log.warn("put off as long as allowed; going ahead", { stage, reason });
         return;
@@ -74,10 +76,9 @@ export class Permission {
   }
 
   /** Is the stage allowed right now? For who cannot wait. */
-  async once(stage: UpdateStage, context: StageContext): Promise<"go" | { readonly later: string }> {
+  async once(stage: UpdateStage, context: StageContext): Promise<"go" | Postponement> {
     const { gate } = this.#options;
-    const reason = gate && (await askOnce(gate, stage, context));
-    return reason === undefined ? "go" : { later: reason };
+    return (gate && (await askOnce(gate, stage, context))) ?? "go";
   }
 
   async tell(stage: UpdateStage, context: StageContext): Promise<void> {
@@ -107,12 +108,12 @@ async function askOnce(
   gate: UpdateGate,
   stage: UpdateStage,
   context: StageContext,
-): Promise<string | undefined> {
+): Promise<Postponement | undefined> {
   try {
     const answer = await gate.before(stage, context);
-    return answer === "go" ? undefined : plainText(answer.later) || "no reason given";
+    return answer === "go" ? undefined : { ...answer, later: plainText(answer.later) || "no reason given" };
   } catch (error) {
-    if (error instanceof BusyError) return plainText(error.message);
+    if (error instanceof BusyError) return { later: plainText(error.message) };
     throw error;
   }
 }

@@ -21,7 +21,10 @@ test("a hold keeps an update from being applied, and nothing else", async () => 
   const lock = await openUpdateLock({ store: createMemoryStore(), clock: createSimulatedClock(), log });
   for (const stage of stages) expect(await lock.before(stage, context)).toBe("go");
   await lock.set("harvest", undefined);
-  expect(await lock.before("apply", context)).toEqual({ later: "held by the operator: harvest" });
+  expect(await lock.before("apply", context)).toEqual({
+    later: "held by the operator: harvest",
+    isUnbounded: true,
+  });
   for (const stage of ["download", "restart", "commit"] as const) {
     expect(await lock.before(stage, context)).toBe("go");
   }

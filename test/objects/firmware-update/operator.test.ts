@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   BusyError,
   PackageError,
+  type Postponement,
   type StageContext,
   seconds,
   type UpdateGate,
@@ -11,7 +12,7 @@ import { composeGates } from "../../../objects/firmware-update/gates.js";
 import type { FirmwareUpdateOptions } from "../../../objects/firmware-update/object.js";
 import { goodUri, trialBy, unhealthy, World } from "./world.js";
 
-type Verdict = "go" | { readonly later: string } | Error;
+type Verdict = "go" | Postponement | Error;
 
 /** An operator whose word can be changed, and who notes what he was asked and told. */
 function operator(verdicts: Partial<Record<UpdateStage, Verdict>> = {}) {
@@ -125,6 +126,19 @@ describe("an Update that the operator puts off", () => {
     await agent.execute("update");
     expect(await agent.status()).toBe("3/0");
     await agent.soon();
+    expect(world.acts).toContain("apply");
+  });
+
+  test("is held by who is on the spot, whatever Maximum Defer Period a Server writes", async () => {
+    const { gate, verdicts } = operator({ apply: { later: "hands in the machine", isUnbounded: true } });
+    const { world, agent } = await downloaded({ gate });
+    await agent.write("maximumDeferPeriod", 0);
+    await agent.execute("update");
+    await agent.clock.advance(seconds(86_400));
+    expect(await agent.status()).toBe("2/11");
+    verdicts.apply = "go";
+    expect(world.acts).not.toContain("apply");
+    await agent.clock.advance(seconds(601));
     expect(world.acts).toContain("apply");
   });
 
