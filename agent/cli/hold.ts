@@ -67,11 +67,11 @@ export const releaseCommand: CommandModule<object, ConnectionFlags> = {
     }),
 };
 
-const spanUnits: Readonly<Record<string, number>> = { min: 60_000, h: 3_600_000, d: 86_400_000 };
+const spanUnits: Readonly<Record<string, number>> = { s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** @throws ConfigError when it is neither a time nor a span */
 export function timeOf(text: string, now: Date): Date {
-  const [, amount, unit] = /^(\d{1,6}) ?(min|h|d)$/.exec(text) ?? [];
+  const [, amount, unit] = /^(\d{1,6}) ?(s|min|h|d)$/.exec(text) ?? [];
   if (amount !== undefined && unit !== undefined) {
     return new Date(now.getTime() + Number(amount) * (spanUnits[unit] ?? 0));
   }

@@ -143,7 +143,7 @@ class PackageDirectory {
       "storage",
       limit === this.#maximumSize
         ? `${subject} is larger than the ${limit} bytes that a package may have`
-        : `${subject} does not fit into the ${limit} bytes that are free in ${this.#directory}`,
+        : `${subject} does not fit into the ${limit} bytes that are free in ${this.#directory}, beside the ${this.#reserve} that stay free`,
     );
   }
 

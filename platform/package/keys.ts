@@ -123,7 +123,9 @@ export async function parsePrivateKey(
     throw new ConfigError(
       isEncrypted
         ? `${source} cannot be decrypted: is the passphrase right?`
-        : `${source} is not a private key in PEM`,
+        : pem.includes("-----BEGIN PUBLIC KEY-----")
+          ? `${source} holds a public key, which only checks signatures: name the private one`
+          : `${source} is not a private key in PEM`,
     );
   }
   if (key.asymmetricKeyType !== "ed25519") {

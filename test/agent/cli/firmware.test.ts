@@ -160,9 +160,7 @@ describe("sign", () => {
   test("refuses what cannot be a key, a name or a version", async () => {
     const folder = await prepared();
     const sign = (words: string) => run(folder, `firmware sign ${words} %/fw.bin`);
-    await expect(sign(`--key %/release.pub ${about}`)).rejects.toThrow(
-      "release.pub is not a private key in PEM",
-    );
+    await expect(sign(`--key %/release.pub ${about}`)).rejects.toThrow("release.pub holds a public key");
     await expect(sign(`--key %/nowhere ${about}`)).rejects.toThrow(
       "the key %/nowhere cannot be read".replace("%", folder),
     );

@@ -90,9 +90,12 @@ test("a private key comes back, with its passphrase where it has one", async () 
 test("what is no private key for Ed25519 is refused, and not quoted", async () => {
   const ec = ecKeys.privateKey.export({ ...asPem, type: "pkcs8" }).toString();
   await expect(parsePrivateKey(ec, "key", never)).rejects.toThrow("key is a key for ec");
-  for (const text of [pem, "hunter2", ""]) {
+  for (const text of ["hunter2", ""]) {
     await expect(parsePrivateKey(text, "key", never)).rejects.toThrow(/^key is not a private key in PEM$/);
   }
+  await expect(parsePrivateKey(pem, "key", never)).rejects.toThrow(
+    /^key holds a public key, which only checks signatures: name the private one$/,
+  );
 });
 
 // ---- Files -----------------------------------------------------------------------------------------------------
