@@ -63,6 +63,7 @@ export class CborReader {
     const offset = this.#offset;
     const type = this.#type();
     if (type > major.negative) throw unexpected(offset);
+    if (this.#info < 24) return type === major.uint ? this.#info : -1 - this.#info; // like every label of SenML
     return this.#integer(type, offset);
   }
 
@@ -190,13 +191,23 @@ export class CborReader {
     return decodeUtf8(this.#string(major.text, offset), offset);
   }
 
-  /** The names of records are short; calling the decoder for each would be most of the work. */
+  /** The names of records are short; calling the decoder for each would be most of the work. Four characters at a time. */
   #shortText(start: number, length: number): string {
+    const bytes = this.#bytes;
     const end = start + length;
     let text = "";
-    for (let index = start; index < end; index++) {
-      const byte = this.#bytes[index] ?? 0;
-      if (byte > 0x7f) return decodeUtf8(this.#bytes.subarray(start, end), start);
+    let index = start;
+    for (; index + 4 <= end; index += 4) {
+      const a = bytes[index] as number;
+      const b = bytes[index + 1] as number;
+      const c = bytes[index + 2] as number;
+      const d = bytes[index + 3] as number;
+      if ((a | b | c | d) > 0x7f) return decodeUtf8(bytes.subarray(start, end), start);
+      text += String.fromCharCode(a, b, c, d);
+    }
+    for (; index < end; index++) {
+      const byte = bytes[index] as number;
+      if (byte > 0x7f) return decodeUtf8(bytes.subarray(start, end), start);
       text += String.fromCharCode(byte);
     }
     return text;

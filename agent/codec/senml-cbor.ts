@@ -78,6 +78,10 @@ function readRecord(reader: CborReader, kind: PackKind): SenmlRecord {
       if (others.includes(label)) throw comesTwice();
       if (others.push(label) > MAXIMUM_FIELDS) throw new DecodeError("a record has fewer fields");
     }
+    if (field === "n" && reader.nextType === major.text) {
+      record.name = reader.text();
+      continue;
+    }
     const scalar = isStructure(reader.nextType) ? reader.skip() : reader.scalar();
     takeField(record, field ?? otherField(label), scalar, kind);
   }
