@@ -18,9 +18,10 @@ const pages = [
 
 const examples = pages.flatMap((page) => {
   const text = readFileSync(page, "utf8");
-  return Array.from(text.matchAll(/^```ya?ml\n([\s\S]*?)^```$/gm), ({ 1: yaml = "", index }) => ({
+  const blocks = text.matchAll(/^( *)```ya?ml\n([\s\S]*?)^\1```$/gm);
+  return Array.from(blocks, ({ 1: indent = "", 2: yaml = "", index }) => ({
     place: `${relative(root, page)}, line ${text.slice(0, index).split("\n").length}`,
-    yaml,
+    yaml: yaml.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
   }));
 });
 
