@@ -201,6 +201,7 @@ export class Registrations {
       if (now !== undefined && isSame(now, account)) continue;
       session.abandon();
       on.forgetObservations(shortServerId);
+      this.#remember(account, undefined); // should it come back, it is another registration
       this.#entries.delete(shortServerId);
       if (now === undefined) on.accountGone(shortServerId);
     }

@@ -53,10 +53,11 @@ async function createPeer(answer: (heard: Heard, response: OutgoingMessage) => s
     /** The next request to that path, from now on. */
     next: (path: string) => new Promise<void>((resolve) => waiting.push({ path, resolve })),
     /** A request to the client that was heard last. */
-    ask(method: "GET" | "PUT" | "POST" | "DELETE", pathname: string, records?: unknown, accept?: Buffer) {
+    ask(method: "GET" | "PUT" | "POST" | "DELETE", uri: string, records?: unknown, accept?: Buffer) {
       const port = clients.at(-1);
       if (port === undefined) throw new Error("nobody to ask");
-      const request = agent.request({ host: "127.0.0.1", port, method, pathname });
+      const [pathname = "", query = ""] = uri.split("?");
+      const request = agent.request({ host: "127.0.0.1", port, method, pathname, query });
       if (records !== undefined) request.setOption("Content-Format", senmlJson);
       if (accept !== undefined) request.setOption("Accept", accept);
       const answered = once(request, "response");
@@ -162,7 +163,7 @@ test("an agent that knows only its Bootstrap-Server gets two Servers, registers 
   expect(await two.ask("GET", "/1/1/1", undefined, Buffer.of(0))).toEqual({ code: "2.05", text: "600" });
 
   await agent.abandon();
-  const again = Promise.all([one.next("/rd"), two.next("/rd")]);
+  const again = Promise.all([one.next("/rd/1"), two.next("/rd/1")]); // the registrations of before, with an Update
   await switchOn(directory, options);
   await again;
   expect(bootstrapServer.heard.filter(({ method }) => method === "POST").map(({ path }) => path)).toEqual([
@@ -198,4 +199,56 @@ test("an agent whose Server asks for it bootstraps again, and moves to another S
     [102, two.uri],
   ]);
   expect((await two.ask("GET", "/1/5/1", undefined, Buffer.of(0))).text).toBe("600");
+});
+
+test("an account that a bootstrap deletes takes its attributes along, for good", async () => {
+  const [bootstrapServer, one, two] = await Promise.all([
+    createBootstrapServer(),
+    createLwM2mServer(),
+    createLwM2mServer(),
+  ]);
+  const directory = temporaryDirectory();
+  const options = {
+    servers: [
+      { uri: one.uri, shortServerId: 101, lifetime: 300 },
+      { uri: two.uri, shortServerId: 102, lifetime: 300 },
+    ],
+    bootstrapServer: { uri: bootstrapServer.uri },
+  };
+  const { ask } = bootstrapServer;
+  /** A bootstrap that Server One orders, up to its Finish. */
+  const bootstrap = async () => {
+    const asked = bootstrapServer.next("/bs");
+    expect((await one.ask("POST", "/1/0/9")).code).toBe("2.04");
+    await asked;
+  };
+  const attributesOf = async (server: typeof one) =>
+    (await server.ask("GET", "/3/0/16", undefined, linkFormat)).text;
+
+  const registered = Promise.all([one.next("/rd"), two.next("/rd")]);
+  const agent = await switchOn(directory, options);
+  await registered;
+  expect((await one.ask("PUT", "/3/0/16?pmin=7")).code).toBe("2.04");
+  expect((await two.ask("PUT", "/3/0/16?pmin=9")).code).toBe("2.04");
+  expect(await attributesOf(one)).toBe("</3/0/16>;pmin=7");
+  expect(await attributesOf(two)).toBe("</3/0/16>;pmin=9");
+
+  await bootstrap();
+  expect((await ask("DELETE", "/0/1")).code).toBe("2.02");
+  expect((await ask("POST", "/bs")).code).toBe("2.04");
+  expect(agent.status().registrations.map(({ shortServerId }) => shortServerId)).toEqual([101]);
+  await agent.abandon();
+
+  const back = one.next("/rd/1");
+  await switchOn(directory, options);
+  await back;
+  expect(await attributesOf(one)).toBe("</3/0/16>;pmin=7");
+  await bootstrap();
+  expect((await ask("PUT", "/0", securityOf(1, two.uri, 102))).code).toBe("2.04");
+  expect((await ask("PUT", "/1", serverOf(1, 102, 300))).code).toBe("2.04");
+  const again = two.next("/rd");
+  expect((await ask("POST", "/bs")).code).toBe("2.04");
+  await again;
+  expect(await attributesOf(two)).toBe("</3/0/16>");
+  expect(await attributesOf(one)).toBe("</3/0/16>;pmin=7");
 });
