@@ -9,13 +9,22 @@ import { createHash } from "node:crypto";
 import { chmod, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 /** Beside the command, so that what is relative to a file of `dist/agent/cli` is where it was. */
 const file = "agent/cli/lwm2m-agent.js";
 
 /** A module of CommonJS knows itself by a path. */
 const urlOfFile = 'const urlOfThisFile = require("node:url").pathToFileURL(__filename).href;';
+
+/** What `import()` loads comes by way of the launcher: in code from V8's cache there is no import. */
+const importByLauncher: Plugin = {
+  name: "import by launcher",
+  setup: (building) =>
+    building.onLoad({ filter: /\/platform\/plugins\/import-module\.js$/ }, () => ({
+      contents: "export const importModule = (url) => module.importModule(url);",
+    })),
+};
 
 /** What the file hands out: to the command, to plugins, and to whoever embeds the agent. */
 const contents = `
@@ -57,6 +66,7 @@ export async function createBundle({
     charset: "ascii", // V8 keeps it in half the memory, and the launcher reads it as it is
     define: { "import.meta.url": "urlOfThisFile" },
     banner: { js: urlOfFile },
+    plugins: [importByLauncher],
     logLevel: "warning",
     absWorkingDir: root,
     metafile: true,

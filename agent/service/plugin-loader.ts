@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { importModule } from "../../platform/plugins/import-module.js";
 import { whyNotTrusted } from "../../platform/plugins/trust.js";
 import { describeError, errorCode } from "../../platform/system-error.js";
 import { ConfigError } from "../model/errors.js";
@@ -60,7 +61,7 @@ export async function loadPlugin(path: string, said: string): Promise<Plugin> {
   refuseTypes(path, said);
   let module: { plugin?: unknown; default?: unknown };
   try {
-    module = (await import(pathToFileURL(resolve(path)).href)) as typeof module;
+    module = (await importModule(pathToFileURL(resolve(path)).href)) as typeof module;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(`${said} cannot be loaded: ${why}`, { cause });

@@ -38,7 +38,11 @@ export function load(cachedData?: Buffer): { readonly program: Program; readonly
     ...(cachedData && { cachedData }),
     importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
-  const bundle = new Module(file, module);
+  const bundle: NodeJS.Module & { importModule?: (url: string) => Promise<unknown> } = new Module(
+    file,
+    module,
+  );
+  bundle.importModule = (url) => import(url);
   bundle.filename = file;
   bundle.paths = module.paths;
   // So that a plugin that imports `lwm2m-agent/plugin` gets the classes of the agent that loads it.
