@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { resourceIn } from "../../jobs/device-gateway.js";
 import { createManagementServer, type ManagementServer } from "../../jobs/server/management-server.js";
 import { createSystemClock } from "../../platform/clock.js";
 import { systemRandom } from "../../platform/random.js";
@@ -133,6 +134,42 @@ test("with the clock at 1970 it says so, and registers all the same", async () =
   await guest.until(isRegistered, "it is registered");
   expect(await guest.journal(unit)).toContain("clock not set");
   await guest.must("rm", "/etc/systemd/system/lwm2m-agent.service.d/clock.conf");
+});
+
+test("a plugin that is put into plugins.d adds its Object", async () => {
+  await guest.write("/etc/lwm2m-agent/plugins.d/door.js", door);
+  await guest.must("systemctl", "restart", unit);
+  await guest.until(isRegistered, "it is registered");
+  expect((await status()).plugins).toEqual([expect.objectContaining({ name: "door", health: "running" })]);
+  await guest.until(
+    async () => server.device("lab-1")?.objects.has(42801) ?? false,
+    "the Server knows of it",
+  );
+  expect(resourceIn(await server.read("lab-1", [42801, 0, 0]), [42801, 0, 0])).toBe("open");
+});
+
+const door = `
+import { defineObject, definePlugin, singleInstance } from "lwm2m-agent/plugin";
+const Door = defineObject({
+  id: 42801, name: "Door", version: "1.0", instances: "single",
+  resources: { state: { id: 0, operations: "R", type: "string", mandatory: true } },
+});
+export const plugin = definePlugin({
+  name: "door",
+  start: (agent) => agent.addObject(singleInstance(Door, { state: { read: () => "open" } })),
+});
+`;
+
+test("an endless loop in a plugin is ended by systemd, and the next start names the plugin", async () => {
+  await dropIn("impatient", "[Service]\nTimeoutStartSec=5\nTimeoutStopSec=2\nRestartSec=1\n");
+  await guest.write(
+    "/etc/lwm2m-agent/plugins.d/endless.js",
+    'export const plugin = { name: "endless", start() { for (;;); } };\n',
+  );
+  await guest.must("systemctl", "--no-block", "restart", unit);
+  await guest.until(async () => /plugin[^\n]*endless/.test(await guest.journal(unit)), "it is named");
+  await guest.must("rm", "/etc/lwm2m-agent/plugins.d/endless.js", "/etc/lwm2m-agent/plugins.d/door.js");
+  await guest.until(isRegistered, "it is registered again");
 });
 
 test("without a network it starts, waits, and registers as soon as there is one", async () => {
