@@ -29,7 +29,7 @@ const mistakes: readonly [args: string, sentence: RegExp][] = [
   ["simulate --plugin %/missing.js", /--plugin .*missing\.js cannot be loaded/],
   ["simulate --plugin %/broken.js", /--plugin .*broken\.js cannot be loaded/],
   ["simulate --plugin %/empty.js", /exports no plugin: a plugin is a module that exports `plugin`/],
-  ["simulate --state %/file/state", /cannot write to the directory .*Choose another one/],
+  ["simulate --state %/file/state --socket %/sock", /cannot write to the directory .*Choose another one/],
   ["simulate --server nonsense", /a server address looks like coap:\/\/host:5683/],
   ["simulate --bootstrap http://localhost", /a server address looks like coap:\/\/host:5683/],
   ["simulate --server http://localhost", /a server address looks like coap:\/\/host:5683/],

@@ -1,4 +1,5 @@
 /** Our reader and writer of CBOR against `cbor-x`, which knows nothing of us: two of a mind are rarely wrong together. */
+import { isDeepStrictEqual } from "node:util";
 import { Decoder, Encoder } from "cbor-x";
 import { expect, test } from "vitest";
 import { CborReader } from "../../../agent/codec/cbor-reader.js";
@@ -103,12 +104,18 @@ function normal(item: unknown): unknown {
   return item instanceof Map ? new Map([...item].map(([key, value]) => [key, normal(value)])) : item;
 }
 
+/** Node compares many times as fast as `toEqual`, and as strictly; that one tells the difference. */
+function expectSame(actual: unknown, expected: unknown): void {
+  const [one, other] = [normal(actual), normal(expected)];
+  if (!isDeepStrictEqual(one, other)) expect(one).toEqual(other);
+}
+
 test("cbor-x reads what we write", () => {
   for (let round = 0; round < rounds / 4; round++) {
     const item = someItem(0);
     const writer = new CborWriter();
     write(writer, item);
-    expect(normal(decoder.decode(writer.finish()))).toEqual(normal(item));
+    expectSame(decoder.decode(writer.finish()), item);
   }
 });
 
@@ -116,7 +123,7 @@ test("we read what cbor-x writes", () => {
   for (let round = 0; round < rounds / 4; round++) {
     const item = someItem(0);
     const reader = new CborReader(new Uint8Array(encoder.encode(item)));
-    expect(normal(read(reader))).toEqual(normal(item));
+    expectSame(read(reader), item);
     reader.end();
   }
 });
@@ -135,12 +142,12 @@ test("what we accept of bytes that nobody wrote, cbor-x reads as the same", () =
       ours = read(reader);
       reader.end();
     } catch (error) {
-      expect(error).toBeInstanceOf(DecodeError);
+      if (!(error instanceof DecodeError)) throw error;
       continue;
     }
     if (!isPlain) continue;
     accepted++;
-    expect(normal(decoder.decode(payload))).toEqual(normal(ours));
+    expectSame(decoder.decode(payload), ours);
   }
   expect(accepted).toBeGreaterThan(rounds / 10);
 });

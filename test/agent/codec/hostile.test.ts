@@ -27,7 +27,7 @@ function outcome(decode: () => unknown): "accepted" | "refused" {
     decode();
     return "accepted";
   } catch (error) {
-    expect(error).toBeInstanceOf(DecodeError);
+    if (!(error instanceof DecodeError)) throw error;
     return "refused";
   }
 }
@@ -134,7 +134,8 @@ function mutate(payload: Uint8Array, random: Random): Uint8Array {
   return Uint8Array.from(bytes.slice(0, 2000));
 }
 
-test("no payload of a stranger does worse than to be refused", () => {
+// 80,000 decodings: a few seconds of a processor, many more of one that others use too.
+test("no payload of a stranger does worse than to be refused", { timeout: 120_000 }, () => {
   const random = createSeededRandom(20260101);
   const all = seeds();
   const outcomes = { accepted: 0, refused: 0 };
@@ -176,8 +177,9 @@ describe("a large payload takes time in proportion to its size", () => {
     ["TLV entries", 11542, [42800], () => new Uint8Array(million)],
   ])("%s", (_, contentFormat, target, payload) => {
     const bytes = payload();
-    const started = performance.now();
+    const before = process.cpuUsage(); // not the clock, which counts what others do on this machine
     outcome(() => payloadCodec(contentFormat)?.decode(Types, target, bytes));
-    expect(performance.now() - started).toBeLessThan(2000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(2000);
   });
 });

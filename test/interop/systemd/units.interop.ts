@@ -97,7 +97,7 @@ test("user and folders are what systemd-sysusers and systemd-tmpfiles understand
     `root:x:0:0:root:/root:/bin/sh\n${readFileSync(join(root, "etc/passwd"))}`,
   );
   await run("systemd-tmpfiles", ["--create", `--root=${root}`, join(units, "tmpfiles.d/lwm2m-agent.conf")]);
-  expect(readdirSync(join(root, "etc/lwm2m-agent"))).toEqual(["hooks.d"]);
+  expect(readdirSync(join(root, "etc/lwm2m-agent"))).toEqual(["hooks.d", "plugins.d"]);
 });
 
 test("the polkit rule lets the agent restart the device, and nobody do anything else", () => {
