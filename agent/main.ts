@@ -57,6 +57,7 @@ import { ObjectTree } from "./lwm2m/object-tree.js";
 import type { RegistrationState } from "./lwm2m/registration.js";
 import { RegistrationMemory } from "./lwm2m/registration-memory.js";
 import { type RegistrationOptions, registrationPolicy } from "./lwm2m/registration-policy.js";
+import type { StructuredFormat } from "./lwm2m/versions.js";
 import { ConfigError, RequestError } from "./model/errors.js";
 import type { ObjectHandle } from "./model/object-handle.js";
 import type { DeviceReadings } from "./model/readings.js";
@@ -236,6 +237,11 @@ export interface AgentOptions extends RegistrationOptions {
    * Servers observe; unless it is false, which makes each start a new Register, the end of all observations.
    */
   readonly resumesRegistrations?: boolean;
+  /**
+   * What a Read or Observe without Accept is answered in, above single values: 112 (SenML CBOR) when not given, or 11544
+   * (LwM2M CBOR), which is smaller; Servers before LwM2M 1.2 do not know it, and get what they know.
+   */
+  readonly defaultContentFormat?: StructuredFormat;
   /** UDP port of this device; a free one when it is not given. */
   readonly localPort?: number;
   /** Stands between a Package URI and the network, for those who simulate one. */
@@ -490,6 +496,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const client = new Client({
     ...policy,
     ...(registrationMemory && { registrationMemory }),
+    ...(options.defaultContentFormat && { structuredFormat: options.defaultContentFormat }),
     tree,
     accounts,
     accessControl: createAccessControlEntries(accountStore),

@@ -26,6 +26,7 @@ import type { RegistrationPolicy } from "./registration-policy.js";
 import { type ConnectServer, Registrations } from "./registrations.js";
 import { Sender, type SendTarget } from "./send.js";
 import type { RegistrationStatus, ServerSession } from "./server-session.js";
+import type { StructuredFormat } from "./versions.js";
 import { VirtualObservations } from "./virtual-observe/observations.js";
 
 export interface ClientOptions extends RegistrationPolicy {
@@ -37,6 +38,8 @@ export interface ClientOptions extends RegistrationPolicy {
   readonly log: Log;
   /** Where registrations survive a restart of the program. Absent: each start registers anew. */
   readonly registrationMemory?: RegistrationMemory;
+  /** Of what a Server asks for without saying a format. SenML CBOR when absent. */
+  readonly structuredFormat?: StructuredFormat;
   /** Where attributes and observations survive a restart of the program. Absent: they end with it. */
   readonly store?: Store;
   readonly onRegistrationChange?: (shortServerId: number, state: RegistrationState) => void;
@@ -117,6 +120,7 @@ export class Client {
       access: this.#access,
       attributes: this.#attributes,
       attributesChanged: () => this.#observations.rulesChanged(),
+      ...(options.structuredFormat !== undefined && { structuredFormat: options.structuredFormat }),
     });
     this.#virtualObservations = new VirtualObservations({
       ...{ tree, access: this.#access, clock, log },

@@ -18,7 +18,7 @@ import { checkComposite, readComposite, readPaths, writeComposite } from "./comp
 import { discover } from "./discover.js";
 import type { ObjectTree } from "./object-tree.js";
 import type { CompositeOperation, Operation, Origin, Reply } from "./operations.js";
-import { defaultFormat } from "./versions.js";
+import { defaultFormat, type StructuredFormat } from "./versions.js";
 
 export interface DispatcherOptions {
   readonly tree: ObjectTree;
@@ -26,6 +26,8 @@ export interface DispatcherOptions {
   readonly attributes: AttributeStore;
   /** Attributes were attached or taken away: running observations follow at once. */
   readonly attributesChanged: () => void;
+  /** Of answers to what says no format. SenML CBOR when absent. */
+  readonly structuredFormat?: StructuredFormat;
 }
 
 export class Dispatcher {
@@ -33,12 +35,14 @@ export class Dispatcher {
   readonly #context: CheckContext;
   readonly #attributes: AttributeStore;
   readonly #attributesChanged: () => void;
+  readonly #structured: StructuredFormat | undefined;
 
-  constructor({ tree, access, attributes, attributesChanged }: DispatcherOptions) {
+  constructor({ tree, access, attributes, attributesChanged, structuredFormat }: DispatcherOptions) {
     this.#tree = tree;
     this.#context = { tree, access };
     this.#attributes = attributes;
     this.#attributesChanged = attributesChanged;
+    this.#structured = structuredFormat;
   }
 
   /**
@@ -105,7 +109,7 @@ export class Dispatcher {
 
   #read(origin: Origin, path: Path, accept: number | undefined): Awaitable<Reply> {
     const definition = this.#definition(path);
-    const contentFormat = accept ?? defaultFormat(origin.version, definition, path);
+    const contentFormat = accept ?? defaultFormat(origin.version, definition, path, this.#structured);
     const codec = payloadCodec(contentFormat);
     if (codec === undefined) throw new RequestError("4.06", `Content-Format ${contentFormat} is not served`);
     return whenReady(this.#tree.read(path, this.#readableInstances(origin, path)), (content) => ({

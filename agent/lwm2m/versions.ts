@@ -61,12 +61,24 @@ export function isServed(version: LwM2mVersion, contentFormat: number): boolean 
   return isUnderstood(version, contentFormat) && !isOver;
 }
 
-/** What a Read without Accept is answered in: one value as it is, everything else in the structured format. */
-export function defaultFormat(version: LwM2mVersion, definition: ObjectDefinition, path: Path): number {
+/** The formats of which one may be chosen for what has no Accept and is no single value. */
+export type StructuredFormat = typeof contentFormats.senmlCbor | typeof contentFormats.lwm2mCbor;
+
+/**
+ * What a Read without Accept is answered in, and what is observed so is told in: one value as it is, everything else in the
+ * structured format. LwM2M CBOR is not for Servers before 1.2: they get SenML CBOR.
+ */
+export function defaultFormat(
+  version: LwM2mVersion,
+  definition: ObjectDefinition,
+  path: Path,
+  structured: StructuredFormat = contentFormats.senmlCbor,
+): number {
   const resource = path[2] === undefined ? undefined : resourceById(definition, path[2]);
   const isSingleValue = resource !== undefined && (!resource.multiple || path.length === 4);
   if (isSingleValue) return resource.type === "opaque" ? contentFormats.opaque : contentFormats.text;
-  return isSince(version, "1.1") ? contentFormats.senmlCbor : contentFormats.tlv;
+  if (!isSince(version, "1.1")) return contentFormats.tlv;
+  return isServed(version, structured) ? structured : contentFormats.senmlCbor;
 }
 
 /** What a Read-Composite without Accept is answered in: JSON to whom speaks JSON, CBOR to all others. */

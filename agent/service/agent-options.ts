@@ -46,6 +46,7 @@ export async function agentOptions(
       keepAliveSeconds: stated.keepAlive,
       startSpreadSeconds: stated.startSpread,
       resumesRegistrations: stated.resumeRegistrations,
+      defaultContentFormat: stated.defaultContentFormat,
       localPort: stated.localPort,
       configurationObjectId: stated.configurationObjectId,
       pluginTimeLimits: given({

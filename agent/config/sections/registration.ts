@@ -47,7 +47,13 @@ export const registrationKeys = {
   resumeRegistrations: flag()
     .optional()
     .describe(
-      "Take up the registrations of an earlier run with an Update; false: each start is a new Register.",
+      "Take up the registrations of an earlier run with an Update; true when not given. false: each start is a new Register.",
+    ),
+  defaultContentFormat: z
+    .literal([112, 11_544], { error: "112 (SenML CBOR) or 11544 (LwM2M CBOR)" })
+    .optional()
+    .describe(
+      "What a Read or Observe that asks for no format gets: 112 (SenML CBOR) when not given, or 11544 (LwM2M CBOR) from LwM2M 1.2 on.",
     ),
   localPort: wholeNumber(1, 65_535)
     .optional()

@@ -9,6 +9,7 @@ import type {
   Origin,
   Reply,
 } from "../../../agent/lwm2m/operations.js";
+import type { StructuredFormat } from "../../../agent/lwm2m/versions.js";
 import { defineObject, multipleInstances, singleInstance } from "../../../agent/model/definition.js";
 import { RequestError } from "../../../agent/model/errors.js";
 import { MAX_ID, type Path, pathFromSegments } from "../../../agent/model/path.js";
@@ -137,9 +138,11 @@ export function createThings() {
 export function createEngine({
   rightsOfTwo,
   lwm2m = "1.2",
+  structuredFormat,
 }: {
   rightsOfTwo?: number;
   lwm2m?: LwM2mVersion;
+  structuredFormat?: StructuredFormat;
 } = {}) {
   const { state: held, objects } = createThings();
   const state = Object.assign(held, { attributesChanges: 0 });
@@ -186,6 +189,7 @@ export function createEngine({
     access,
     attributes,
     attributesChanged: () => void state.attributesChanges++,
+    ...(structuredFormat !== undefined && { structuredFormat }),
   });
   const origin = (shortServerId: number): Origin => ({ shortServerId, version: lwm2m });
   return {

@@ -120,6 +120,19 @@ describe("formats, in 1.0, 1.1 and 1.2", () => {
   });
 
   test.each([
+    { what: "an instance", uri: `/${thing}/0`, formats: [11542, 112, 11544] },
+    { what: "a whole Object", uri: `/${thing}`, formats: [11542, 112, 11544] },
+    { what: "a single value", uri: `/${thing}/0/0`, formats: [0, 0, 0] },
+    { what: "bytes", uri: `/${thing}/0/6`, formats: [42, 42, 42] },
+  ])("$what is answered in $formats where LwM2M CBOR is preferred", async ({ uri, formats }) => {
+    const engines = versions.map((lwm2m) => createEngine({ lwm2m, structuredFormat: 11544 }));
+    const replies = await Promise.all(engines.map((engine) => engine.perform(read(uri))));
+    expect(replies.map(({ contentFormat }) => contentFormat)).toEqual(formats);
+    const asked = await Promise.all(engines.slice(1).map((engine) => engine.perform(read(uri, 112))));
+    expect(asked.map(({ contentFormat }) => contentFormat)).toEqual([112, 112]);
+  });
+
+  test.each([
     { request: 110, answer: 110 },
     { request: 112, answer: 112 },
     { request: 320, answer: 110 },
