@@ -6,10 +6,12 @@ import { cpus } from "node:os";
 import { benchCodec } from "./codec.js";
 import { benchDownload } from "./download.js";
 import { benchFormats } from "./formats.js";
+import { benchIdle } from "./idle.js";
 import { benchObservations } from "./observations.js";
 import { benchPull } from "./pull.js";
 import { benchPush } from "./push.js";
 import { benchRequests } from "./requests.js";
+import { benchStart } from "./start.js";
 import { benchVerification } from "./verification.js";
 
 process.stdout.write(
@@ -25,6 +27,8 @@ for (const bench of [
   benchPush,
   benchPull,
   benchObservations,
+  benchStart,
+  benchIdle,
 ]) {
   for (const { text, holds } of await bench()) {
     process.stdout.write(`${holds ? "holds" : "FAILS"}  ${text}\n`);
