@@ -325,8 +325,6 @@ async function nextSlot(service: RaucService, before: readonly Slot[], booted: S
 function withoutRecord(booted: Slot, attempt: UpdateAttempt): "new" | "old" | "unknown" {
   if (booted.transaction !== undefined && booted.transaction === attempt.id) return "new";
   if (attempt.package.version === attempt.previousVersion) return "unknown";
-  if (booted.bundleVersion === attempt.package.version) return "new";
-  return booted.bundleVersion === undefined || booted.bundleVersion === attempt.previousVersion
-    ? "old"
-    : "unknown";
+  // RAUC does not sync what it notes of its slots: after a power cut an older version may stand there, or none.
+  return booted.bundleVersion === attempt.package.version ? "new" : "old";
 }
