@@ -72,6 +72,7 @@ async function makeDisk(guest: Guest): Promise<void> {
  * their loop devices are what a disk would hold.
  */
 export async function cutPower(guest: Guest): Promise<void> {
+  await guest.run("sh", "-c", "kill -STOP -1"); // all but itself, so that slots, boot loader and files are of one moment
   for (const { image } of partitions) {
     await run("cp", ["--sparse=always", join(guest.disk, image), join(guest.disk, `${image}.durable`)]);
   }
