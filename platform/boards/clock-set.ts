@@ -1,6 +1,6 @@
 import { type Clock, type Millis, millis, seconds } from "../../agent/ports.js";
+import { wait } from "../../agent/wait.js";
 import type { SystemFiles } from "../linux/files.js";
-import { wait } from "../wait.js";
 
 /** No device of ours was made before; a clock that says so has not been set. */
 const earliest = Date.UTC(2025, 0, 1);

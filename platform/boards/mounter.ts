@@ -2,9 +2,9 @@
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Clock, seconds } from "../../agent/ports.js";
+import { wait } from "../../agent/wait.js";
 import { runProgram } from "../exec/program.js";
 import { describeError, errorCode } from "../system-error.js";
-import { wait } from "../wait.js";
 
 export interface MounterOptions {
   readonly clock: Clock;

@@ -17,12 +17,12 @@ import {
   type UpdateAttempt,
 } from "../../../agent/ports.js";
 import { type Bus, connectToBus, DBusError } from "../../dbus/connection.js";
-import { runProgram } from "../../exec/program.js";
 import { SystemFiles } from "../../linux/files.js";
 import { readImageVersion } from "../../linux/os-release.js";
 import { readIdentity } from "../../linux/system.js";
 import { describeError } from "../../system-error.js";
 import { installerError } from "../error-texts.js";
+import { runFactoryProgram } from "../factory-program.js";
 import { createRestart, type Restart } from "../restart.js";
 import { readBundle } from "./bundle.js";
 import { checkRauc } from "./check.js";
@@ -176,13 +176,7 @@ class RaucBoard implements Board {
         attempt: "factory-reset",
       });
     } else {
-      const { program, arguments: programArguments = [] } = factoryReset;
-      const { exitCode, reason } = await runProgram(program, {
-        arguments: programArguments,
-        timeLimit: factoryResetLimit,
-        clock,
-      });
-      if (exitCode !== 0) throw new Error(`the factory reset failed: ${program}: ${reason}`);
+      await runFactoryProgram(factoryReset, { timeLimit: factoryResetLimit, clock });
     }
     await this.#restart();
   }

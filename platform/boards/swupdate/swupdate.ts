@@ -20,6 +20,7 @@ import { SystemFiles } from "../../linux/files.js";
 import { readImageVersion } from "../../linux/os-release.js";
 import { readIdentity } from "../../linux/system.js";
 import { type BootVariables, createBootEnvironment } from "../boot-environment.js";
+import { runFactoryProgram } from "../factory-program.js";
 import { createRestart, type Restart } from "../restart.js";
 import { checkSwupdate } from "./check.js";
 import type { UpdateState } from "./control-message.js";
@@ -170,13 +171,7 @@ class SwupdateBoard implements Board {
         attempt: "factory-reset",
       });
     } else {
-      const { program, arguments: programArguments = [] } = factoryReset;
-      const { exitCode, reason } = await runProgram(program, {
-        arguments: programArguments,
-        timeLimit: installationLimit,
-        clock,
-      });
-      if (exitCode !== 0) throw new Error(`the factory reset failed: ${program}: ${reason}`);
+      await runFactoryProgram(factoryReset, { timeLimit: installationLimit, clock });
     }
     await this.#restart();
   }
